@@ -1,0 +1,28 @@
+/**
+ * The closed list of errors that somebody branches on. Only the API edge turns a code into an HTTP status, only the RTMP edge
+ * into a NetStream code.
+ */
+export type ErrorCode =
+  | 'config_invalid' // a key, a value or a combination of settings
+  | 'port_in_use'
+  | 'data_dir_unusable'
+  | 'store_unavailable'
+  | 'unauthorized'
+  | 'not_found'
+  | 'bad_request'
+  | 'payload_too_large'
+  | 'method_not_allowed'
+  | 'unsupported_media_type'
+  | 'rtmp_protocol' // what a peer sent breaks the protocol or a limit
+  | 'media_invalid' // a codec configuration or a frame that cannot be read
+  | 'internal';
+
+/** An error with a stable code, and a message that says what was wrong and what to do about it. */
+export class CodedError extends Error {
+  readonly code: ErrorCode;
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'CodedError';
+    this.code = code;
+  }
+}
