@@ -3,11 +3,12 @@ export type PublisherEnd =
   | 'stopped' // the encoder said so (FCUnpublish, deleteStream, closeStream)
   | 'closed' // the connection ended in order (FIN)
   | 'reset' // the connection broke (RST, network error)
-  | 'silent' // nothing came for `publisher_timeout_ms`
+  | 'silent' // nothing came for `publisher_timeout_s`
   | 'taken_over' // silent, and the encoder came back on a new connection
   | 'disabled' // `enabled: false`
   | 'deleted' // the live stream was deleted
   | 'protocol_error'
+  | 'media_unsupported' // a codec that we do not carry
   | 'shutdown';
 
 /** What feeds a broadcast: an RTMP(S) connection, a pull, the built-in demo. Implemented by the rooms that accept them. */
@@ -18,6 +19,8 @@ export interface Publisher {
   readonly remoteAddress: string;
   /** When its last bytes came, by `monotonicMs`. */
   readonly lastDataMs: number;
+  /** Its connection is gone. */
+  readonly closed: boolean;
   /** Ends it in this very tick: the socket is destroyed before this returns. */
   close(reason: PublisherEnd): void;
 }

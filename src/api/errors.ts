@@ -1,0 +1,63 @@
+import { STATUS_CODES } from 'node:http';
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { CodedError, type ErrorCode } from '../base/index.ts';
+import type { ErrorAnswer } from '../contract/index.ts';
+
+/** The HTTP status of each error that a caller may cause or meet. What is missing here is ours: 500. */
+const STATUS: Partial<Record<ErrorCode, number>> = {
+  bad_request: 400,
+  unauthorized: 401,
+  not_found: 404,
+  method_not_allowed: 405,
+  payload_too_large: 413,
+  unsupported_media_type: 415,
+  store_unavailable: 503,
+};
+
+const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
+
+/** Answers any error in the contract's shape. What is our own fault goes to the log and is not shown. */
+export function sendError(error: FastifyError | CodedError, request: FastifyRequest, reply: FastifyReply): void {
+  const statusCode = statusOf(error);
+  if (statusCode === 401) reply.header('www-authenticate', 'Basic realm="LiveAPI", charset="UTF-8"');
+  if (statusCode === 503) reply.header('retry-after', '1');
+  if (statusCode >= 500) request.log.error({ err: error }, 'api: request failed');
+  const message = messageOf(error, statusCode, request.id);
+  const answer: ErrorAnswer = { statusCode, error: STATUS_CODES[statusCode] ?? 'Error', message };
+  reply.code(statusCode).send(answer);
+}
+
+function statusOf(error: FastifyError | CodedError): number {
+  if (error instanceof CodedError) return STATUS[error.code] ?? 500;
+  // The framework's own refusals (body too large, malformed JSON) carry a status; whatever else is thrown does not.
+  const { statusCode = 500 } = error as FastifyError;
+  return error.code?.startsWith('FST_') && statusCode >= 400 && statusCode < 500 ? statusCode : 500;
+}
+
+function messageOf(error: Error, statusCode: number, requestId: string): string {
+  if (statusCode === 503) return 'The server cannot do this for now. Try again in a moment.';
+  if (statusCode >= 500) return `An error on the server's side. Its log says more under ${requestId}.`;
+  if (statusCode === 413) return 'The body is too large: 256 KiB are allowed.';
+  return error.message;
+}
+
+export function notFound(request: FastifyRequest): never {
+  throw new CodedError(
+    'not_found',
+    `There is nothing at ${request.method} ${request.url.split('?', 1)[0]!.slice(0, 200)}.`,
+  );
+}
+
+/** Answers every other method on `url` with 405 and the list of those that it has. */
+export function allowOnly(app: FastifyInstance, url: string, methods: readonly string[], options = {}): void {
+  const allow = (methods.includes('GET') ? [...methods, 'HEAD'] : methods).join(', ');
+  app.route({
+    ...options,
+    method: METHODS.filter((method) => !methods.includes(method)),
+    url,
+    handler: async (request, reply) => {
+      reply.header('allow', allow);
+      throw new CodedError('method_not_allowed', `${request.method} is not possible here; ${allow} are.`);
+    },
+  });
+}

@@ -1,0 +1,114 @@
+import { readFileSync } from 'node:fs';
+import http from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { createApi } from './api/index.ts';
+import { CodedError, type Logger } from './base/index.ts';
+import type { Config } from './config/index.ts';
+import { RtmpServer } from './ingest/rtmp/index.ts';
+import { LiveRegistry } from './live/index.ts';
+import { createOrigin } from './origin/index.ts';
+import { Packager } from './packager/index.ts';
+import { Shelf } from './segments/index.ts';
+import { openStore } from './store/index.ts';
+
+const WEB_ROOT = fileURLToPath(new URL('../dist/web', import.meta.url));
+
+export interface App {
+  /** The access token that the first start made, with its secret: shown once, then gone. */
+  readonly firstToken: { readonly id: string; readonly secret: string } | null;
+  readonly httpPort: number;
+  readonly rtmpPort: number;
+  readonly rtmpsPort: number | null;
+  /** Stops taking work, ends every broadcast, closes the store. Resolves when all is gone. */
+  close(): Promise<void>;
+}
+
+/** Builds every room, connects them and starts them: the only place where they meet. */
+export async function startApp(config: Config, log: Logger): Promise<App> {
+  const tls = readTls(config);
+  const store = await openStore({ dataDir: config.dataDir, log });
+  const closers: (() => Promise<void> | void)[] = [() => store.close()];
+  const closeAll = async () => {
+    for (const close of closers.splice(0).reverse()) await close();
+  };
+  try {
+    const { token = null } = await store.bootstrap({ token: config.bootstrapToken || undefined });
+    const shelf = new Shelf({ minWindowMs: config.liveWindowMs });
+    closers.push(() => shelf.close());
+    const registry = new LiveRegistry({
+      reconnectWindowMs: config.reconnectWindowMs,
+      takeoverAfterMs: config.takeoverAfterMs,
+      log,
+      onBroadcast: (broadcast) => {
+        const { playbackId, userId } = broadcast.authorisation;
+        const window = shelf.open({ broadcastId: broadcast.id, playbackId, userId });
+        broadcast.addReader(new Packager(window, { partTargetMs: config.partTargetMs, segmentMs: config.segmentMs, log }));
+      },
+    });
+    const origin = createOrigin({ shelf, publicUrl: config.publicUrl, webRoot: WEB_ROOT, log });
+    closers.push(() => origin.close());
+    const api = createApi({
+      store,
+      live: registry,
+      config,
+      log,
+      serverFactory: (handler) =>
+        http.createServer((request, response) => {
+          if (origin.handles(request.url ?? '')) origin.handle(request, response);
+          else handler(request, response);
+        }),
+    });
+    await listenHttp(api, config);
+    closers.push(() => api.close());
+    const rtmp = new RtmpServer({
+      host: config.rtmpHost,
+      port: config.rtmpPort,
+      tls: tls && { port: config.rtmpsPort, ...tls },
+      publisherTimeoutMs: config.publisherTimeoutMs,
+      maxConnections: config.rtmpMaxConnections,
+      maxConnectionsPerAddress: config.rtmpMaxConnectionsPerAddress,
+      failuresPerMinute: config.rtmpFailuresPerMinute,
+      authoriser: store,
+      registry,
+      log,
+    });
+    await rtmp.start();
+    closers.push(
+      () => rtmp.close(),
+      () => registry.close(),
+    );
+    return {
+      firstToken: token,
+      httpPort: (api.server.address() as AddressInfo).port,
+      rtmpPort: rtmp.port,
+      rtmpsPort: rtmp.tlsPort,
+      close: closeAll,
+    };
+  } catch (error) {
+    await closeAll();
+    throw error;
+  }
+}
+
+async function listenHttp(api: ReturnType<typeof createApi>, config: Config): Promise<void> {
+  try {
+    await api.listen({ host: config.httpHost, port: config.httpPort });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE')
+      throw new CodedError('port_in_use', `Port ${config.httpPort} is taken by another program: choose another with http_port or stop that program.`);
+    throw new CodedError('config_invalid', `Cannot listen on ${config.httpHost}:${config.httpPort} (http_host, http_port): ${(error as Error).message}`);
+  }
+}
+
+function readTls(config: Config): { certificate: Buffer; key: Buffer } | undefined {
+  if (!config.tlsCertificate || !config.tlsKey) return undefined;
+  const read = (key: string, file: string) => {
+    try {
+      return readFileSync(file);
+    } catch (error) {
+      throw new CodedError('config_invalid', `${key}: cannot read ${file}: ${(error as Error).message}`);
+    }
+  };
+  return { certificate: read('tls_certificate', config.tlsCertificate), key: read('tls_key', config.tlsKey) };
+}

@@ -1,0 +1,90 @@
+import { resolve } from 'node:path';
+import { CodedError } from '../base/index.ts';
+import type { Config, LogLevel } from './keys.ts';
+
+/** Settings by their names in the file, each of the right type or absent. */
+type Values = Readonly<Record<string, unknown>>;
+
+const invalid = (message: string) => new CodedError('config_invalid', message);
+
+/**
+ * Turns single valid values into the Config: fills in what follows from others, and refuses what does not go together.
+ * @throws CodedError config_invalid
+ */
+export function derive(values: Values, cwd: string): Config {
+  const text = (name: string) => values[name] as string | undefined;
+  const number = (name: string) => values[name] as number;
+  const path = (name: string) => (text(name) === undefined ? undefined : resolve(cwd, text(name)!));
+
+  if ((text('tls_certificate') === undefined) !== (text('tls_key') === undefined)) {
+    throw invalid('tls_certificate and tls_key belong together: give both to serve RTMPS, or neither.');
+  }
+  const parts = Math.floor(number('segment_ms') / number('part_target_ms'));
+  if (parts < 2) {
+    throw invalid(
+      `part_target_ms is ${number('part_target_ms')}: a segment (segment_ms is ${number('segment_ms')}) must hold two parts at least.`,
+    );
+  }
+  if (number('live_window_s') * 1000 < 3 * number('segment_ms')) {
+    throw invalid(
+      `live_window_s is ${number('live_window_s')}: it must hold three segments at least (segment_ms is ${number('segment_ms')}).`,
+    );
+  }
+  const publicUrl = url('public_url', text('public_url') ?? `http://localhost:${number('http_port')}`, [
+    'http:',
+    'https:',
+  ]);
+  return {
+    httpHost: text('http_host'),
+    httpPort: number('http_port'),
+    publicUrl,
+    rtmpHost: text('rtmp_host'),
+    rtmpPort: number('rtmp_port'),
+    rtmpsPort: number('rtmps_port'),
+    tlsCertificate: path('tls_certificate'),
+    tlsKey: path('tls_key'),
+    rtmpPublicUrl: url('rtmp_public_url', text('rtmp_public_url') ?? rtmpUrl(publicUrl, number('rtmp_port')), [
+      'rtmp:',
+      'rtmps:',
+    ]),
+    dataDir: path('data_dir')!,
+    bootstrapToken: token(text('bootstrap_token')),
+    logLevel: text('log_level') as LogLevel,
+    reconnectWindowMs: number('reconnect_window_s') * 1000,
+    publisherTimeoutMs: number('publisher_timeout_s') * 1000,
+    takeoverAfterMs: number('takeover_after_ms'),
+    partTargetMs: number('part_target_ms'),
+    segmentMs: number('segment_ms'),
+    liveWindowMs: number('live_window_s') * 1000,
+    rtmpMaxConnections: number('rtmp_max_connections'),
+    rtmpMaxConnectionsPerAddress: number('rtmp_max_connections_per_address'),
+    rtmpFailuresPerMinute: number('rtmp_failures_per_minute'),
+  };
+}
+
+/** What an encoder uses as its server when nothing else is said: the public host, and the port unless it is RTMP's own. */
+function rtmpUrl(publicUrl: string, port: number): string {
+  return `rtmp://${new URL(publicUrl).hostname}${port === 1935 ? '' : `:${port}`}/static`;
+}
+
+function url(name: string, value: string, protocols: readonly string[]): string {
+  const parsed = URL.parse(value);
+  const plain = parsed && parsed.host && !parsed.username && !parsed.password && !parsed.search && !parsed.hash;
+  if (!plain || !protocols.includes(parsed.protocol)) {
+    const allowed = protocols.map((protocol) => `${protocol}//`).join(' or ');
+    throw invalid(
+      `${name} is ${JSON.stringify(value)}: it must be an address that begins with ${allowed}, without user, password, query or fragment.`,
+    );
+  }
+  return value.replace(/\/+$/, '');
+}
+
+function token(value: string | undefined): string | undefined {
+  // The value is a secret: the message describes it and does not repeat it.
+  if (value !== undefined && !/^[A-Za-z0-9_-]{1,64}:[\x21-\x7e]{16,256}$/.test(value)) {
+    throw invalid(
+      'bootstrap_token must be id:secret; the id has 1 to 64 letters, digits, "-" or "_", the secret 16 to 256 visible ASCII characters.',
+    );
+  }
+  return value;
+}

@@ -1,0 +1,166 @@
+import { type TSchema, Type } from 'typebox';
+
+export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
+
+/** All settings of the process, validated and complete. Paths are absolute, times are milliseconds. */
+export interface Config {
+  /** Absent: all addresses of the machine, IPv4 and IPv6. */
+  readonly httpHost?: string;
+  readonly httpPort: number;
+  /** Where the outside reaches us, without a slash at the end; may have a path. Every URL that we hand out begins with it. */
+  readonly publicUrl: string;
+  /** Absent: all addresses of the machine, IPv4 and IPv6. */
+  readonly rtmpHost?: string;
+  readonly rtmpPort: number;
+  readonly rtmpsPort: number;
+  /** Paths of PEM files; both or neither. RTMPS is served when they are given. */
+  readonly tlsCertificate?: string;
+  readonly tlsKey?: string;
+  /** What an encoder takes for its server. */
+  readonly rtmpPublicUrl: string;
+  readonly dataDir: string;
+  /** `id:secret` of a production access token that exists from the first start on. */
+  readonly bootstrapToken?: string;
+  readonly logLevel: LogLevel;
+  readonly reconnectWindowMs: number;
+  readonly publisherTimeoutMs: number;
+  readonly takeoverAfterMs: number;
+  readonly partTargetMs: number;
+  readonly segmentMs: number;
+  readonly liveWindowMs: number;
+  readonly rtmpMaxConnections: number;
+  readonly rtmpMaxConnectionsPerAddress: number;
+  readonly rtmpFailuresPerMinute: number;
+}
+
+/** One setting as the file, the environment (`LIVEAPI_` and the name in capitals) and the flags (with dashes) know it. */
+export interface Key {
+  readonly name: string;
+  readonly schema: TSchema & { readonly type?: string };
+  readonly default?: string | number;
+  /** What stands in for a default where it depends on other settings or is nothing. */
+  readonly defaultText?: string;
+  /** Its value is never repeated in a message. */
+  readonly secret?: boolean;
+  readonly description: string;
+}
+
+const port = Type.Integer({ minimum: 0, maximum: 65535 });
+const count = Type.Integer({ minimum: 1, maximum: 1_000_000 });
+const text = Type.String({ minLength: 1, maxLength: 4096 });
+const whole = (minimum: number, maximum: number) => Type.Integer({ minimum, maximum });
+const levels: LogLevel[] = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
+
+/** Every setting there is: the file, the environment, the flags, the help and the checks derive from this list. */
+export const KEYS: readonly Key[] = [
+  {
+    name: 'http_host',
+    schema: text,
+    defaultText: 'all addresses',
+    description: 'Address that the API and playback listen on.',
+  },
+  {
+    name: 'http_port',
+    schema: port,
+    default: 8080,
+    description: 'Port of the API and of playback; 0 picks a free one.',
+  },
+  {
+    name: 'public_url',
+    schema: text,
+    defaultText: 'http://localhost:<http_port>',
+    description: 'Where the outside reaches http_port, for example https://live.example.com; may have a path.',
+  },
+  {
+    name: 'rtmp_host',
+    schema: text,
+    defaultText: 'all addresses',
+    description: 'Address that RTMP and RTMPS listen on.',
+  },
+  { name: 'rtmp_port', schema: port, default: 1935, description: 'Port for encoders; 0 picks a free one.' },
+  {
+    name: 'rtmps_port',
+    schema: port,
+    default: 1936,
+    description: 'Port for encoders that use TLS; needs tls_certificate and tls_key.',
+  },
+  {
+    name: 'tls_certificate',
+    schema: text,
+    defaultText: 'no RTMPS',
+    description: 'PEM file with the certificate chain for RTMPS.',
+  },
+  { name: 'tls_key', schema: text, defaultText: 'no RTMPS', description: 'PEM file with the private key for RTMPS.' },
+  {
+    name: 'rtmp_public_url',
+    schema: text,
+    defaultText: 'rtmp://<host of public_url>:<rtmp_port>/static',
+    description: 'What encoders are told to use as their server.',
+  },
+  { name: 'data_dir', schema: text, default: './data', description: 'Folder for the database; made when missing.' },
+  {
+    name: 'bootstrap_token',
+    schema: text,
+    defaultText: 'a new token, shown once, at the first start',
+    secret: true,
+    description: 'id:secret of a production access token to create; the secret has at least 16 characters.',
+  },
+  {
+    name: 'log_level',
+    schema: Type.String({ enum: levels }),
+    default: 'info',
+    description: `How much is logged: ${levels.join(', ')}.`,
+  },
+  {
+    name: 'reconnect_window_s',
+    schema: whole(0, 3600),
+    default: 60,
+    description: 'Seconds that a broadcast waits for its encoder to come back.',
+  },
+  {
+    name: 'publisher_timeout_s',
+    schema: whole(1, 3600),
+    default: 15,
+    description: 'Seconds of silence after which an encoder is taken for gone.',
+  },
+  {
+    name: 'takeover_after_ms',
+    schema: whole(0, 60_000),
+    default: 2000,
+    description: 'Milliseconds of silence after which a second connection with the same key takes over.',
+  },
+  {
+    name: 'part_target_ms',
+    schema: whole(100, 2000),
+    default: 334,
+    description: 'Longest part of the live playlist, in milliseconds.',
+  },
+  {
+    name: 'segment_ms',
+    schema: whole(1000, 10_000),
+    default: 2000,
+    description: 'Segment length aimed at, in milliseconds.',
+  },
+  {
+    name: 'live_window_s',
+    schema: whole(6, 3600),
+    default: 30,
+    description: 'Seconds of media that the live playlist holds.',
+  },
+  { name: 'rtmp_max_connections', schema: count, default: 5000, description: 'Encoder connections at a time.' },
+  {
+    name: 'rtmp_max_connections_per_address',
+    schema: count,
+    default: 50,
+    description: 'Encoder connections at a time from one address.',
+  },
+  {
+    name: 'rtmp_failures_per_minute',
+    schema: count,
+    default: 10,
+    description: 'Refused stream keys a minute after which an address is turned away.',
+  },
+];
+
+export const environmentName = (key: string): string => `LIVEAPI_${key.toUpperCase()}`;
+export const flagName = (key: string): string => `--${key.replaceAll('_', '-')}`;

@@ -1,0 +1,13 @@
+// FLV: the tag bodies that RTMP carries as audio and video messages, and FLV files (Adobe FLV 10.1 annex E; Enhanced RTMP v2).
+// Called by ingest, egress, the demo and formats/rtmp; calls base only. Bytes in, objects out; nothing starts or stops.
+export { FlvReader, type FlvTag } from './flv-reader.ts';
+export {
+  type AudioCodec,
+  isConfiguration,
+  type MediaTag,
+  parseAudioTag,
+  parseVideoTag,
+  type TagKind,
+  type VideoCodec,
+} from './media-tag.ts';
+export { writeAudioTag, writeFlvHeader, writeFlvTag, writeVideoTag } from './writer.ts';

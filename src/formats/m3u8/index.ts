@@ -1,0 +1,15 @@
+// HLS playlists (RFC 8216bis) as objects and as text: renderers for the origin, parsers for tests, the conformance checks and
+// pulls. Pure functions, no I/O. Called by origin; calls nothing.
+export type {
+  MediaPlaylist,
+  MediaSegment,
+  MultivariantPlaylist,
+  PlaylistPart,
+  RenditionReport,
+  ServerControl,
+  Variant,
+} from './model.ts';
+export { parseMediaPlaylist } from './parse-media.ts';
+export { parseMultivariant } from './parse-multivariant.ts';
+export { type RenderOptions, renderMediaPlaylist, skippableSegments } from './render-media.ts';
+export { renderMultivariant } from './render-multivariant.ts';

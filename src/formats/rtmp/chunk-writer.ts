@@ -1,0 +1,116 @@
+import { ChunkStreamId, MessageType, UserControl } from './message-type.ts';
+
+/**
+ * One message as chunks: a fmt 0 header, then fmt 3. Such bytes depend on nothing sent before, so they can go to many peers.
+ * `timestamp` is taken modulo 2^32; from 0xffffff on it is extended, and repeated in every chunk (RTMP 1.0 section 5.3.1.3).
+ */
+export function writeMessage(
+  chunkStreamId: number,
+  type: number,
+  streamId: number,
+  timestamp: number,
+  body: Uint8Array,
+  chunkSize: number,
+): Buffer {
+  const time = timestamp >>> 0;
+  const bytes = Buffer.allocUnsafe(messageSize(chunkStreamId, time, body.length, chunkSize));
+  const extended = time >= 0xffffff;
+  let offset = writeBasicHeader(bytes, 0, 0, chunkStreamId);
+  offset = bytes.writeUIntBE(extended ? 0xffffff : time, offset, 3);
+  offset = bytes.writeUIntBE(body.length, offset, 3);
+  offset = bytes.writeUInt8(type, offset);
+  offset = bytes.writeUInt32LE(streamId, offset);
+  if (extended) offset = bytes.writeUInt32BE(time, offset);
+  if (body.length <= chunkSize) {
+    bytes.set(body, offset);
+    return bytes;
+  }
+  for (let start = 0; start < body.length; start += chunkSize) {
+    if (start > 0) {
+      offset = writeBasicHeader(bytes, offset, 3, chunkStreamId);
+      if (extended) offset = bytes.writeUInt32BE(time, offset);
+    }
+    const part = body.subarray(start, start + chunkSize);
+    bytes.set(part, offset);
+    offset += part.length;
+  }
+  return bytes;
+}
+
+function messageSize(chunkStreamId: number, time: number, length: number, chunkSize: number): number {
+  const basic = chunkStreamId < 64 ? 1 : chunkStreamId < 320 ? 2 : 3;
+  const extended = time >= 0xffffff ? 4 : 0;
+  const chunks = Math.max(1, Math.ceil(length / chunkSize));
+  return 11 + length + chunks * (basic + extended);
+}
+
+function writeBasicHeader(bytes: Buffer, offset: number, format: number, id: number): number {
+  if (id < 64) return bytes.writeUInt8((format << 6) | id, offset);
+  if (id < 320) return bytes.writeUInt8(id - 64, bytes.writeUInt8(format << 6, offset));
+  return bytes.writeUInt16LE(id - 64, bytes.writeUInt8((format << 6) | 1, offset));
+}
+
+/** Gathers the messages of one step, so that they leave in one write: small writes wait for each other's acknowledgement. */
+export class ChunkWriter {
+  chunkSize = 128;
+  #parts: Buffer[] = [];
+
+  /** Any message. */
+  message(chunkStreamId: number, type: number, streamId: number, timestamp: number, body: Uint8Array): void {
+    this.#parts.push(writeMessage(chunkStreamId, type, streamId, timestamp, body, this.chunkSize));
+  }
+
+  /** Bytes that are no message: the handshake. */
+  raw(bytes: Buffer): void {
+    this.#parts.push(bytes);
+  }
+
+  /** Announces and uses another chunk size. */
+  setChunkSize(size: number): void {
+    this.#control(MessageType.setChunkSize, uint32(size));
+    this.chunkSize = size;
+  }
+
+  acknowledge(bytesReceived: number): void {
+    this.#control(MessageType.acknowledgement, uint32(bytesReceived));
+  }
+
+  windowSize(bytes: number): void {
+    this.#control(MessageType.windowSize, uint32(bytes));
+  }
+
+  /** Limit type 2: dynamic. */
+  peerBandwidth(bytes: number): void {
+    this.#control(MessageType.peerBandwidth, Buffer.concat([uint32(bytes), Buffer.from([2])]));
+  }
+
+  streamBegin(streamId: number): void {
+    this.#control(
+      MessageType.userControl,
+      Buffer.concat([Buffer.from([0, UserControl.streamBegin]), uint32(streamId)]),
+    );
+  }
+
+  /** Answers a ping with the time that it carried. */
+  pong(ping: Buffer): void {
+    this.#control(MessageType.userControl, Buffer.concat([Buffer.from([0, UserControl.pingResponse]), ping]));
+  }
+
+  /** All that was gathered since the last call, or null. */
+  take(): Buffer | null {
+    const parts = this.#parts;
+    if (parts.length === 0) return null;
+    this.#parts = [];
+    return parts.length === 1 ? parts[0]! : Buffer.concat(parts);
+  }
+
+  #control(type: number, body: Buffer): void {
+    this.message(ChunkStreamId.control, type, 0, 0, body);
+  }
+}
+
+function uint32(value: number): Buffer {
+  const bytes = Buffer.allocUnsafe(4);
+  bytes.writeUInt32BE(value >>> 0);
+  return bytes;
+}

@@ -1,0 +1,367 @@
+import { CodedError } from '../../base/index.ts';
+import type { AmfObject } from '../amf/index.ts';
+import { isConfiguration } from '../flv/index.ts';
+import { Acknowledger, DEFAULT_WINDOW } from './acknowledger.ts';
+import { splitAggregate } from './aggregate.ts';
+import { ChunkReader } from './chunk-reader.ts';
+import { ChunkWriter } from './chunk-writer.ts';
+import { type Command, isObject, readCommand, readMetadata, writeCommand } from './command.ts';
+import { extractKey, type StreamKey } from './extract-key.ts';
+import { ServerHandshake } from './handshake.ts';
+import { HeldBytes } from './held-bytes.ts';
+import { AUTHORISED_LIMITS } from './limits.ts';
+import { MessageType, UserControl } from './message-type.ts';
+import { Timeline } from './timeline.ts';
+
+/**
+ * `authorising`: a publish request waits for acceptPublish() or refuse(). `refused`: nothing is read any more.
+ * After the encoder's own stop it is `connected` again, and may publish anew.
+ */
+export type SessionState = 'handshake' | 'connecting' | 'connected' | 'authorising' | 'publishing' | 'refused';
+
+export interface PublishRequest {
+  readonly app: string;
+  readonly tcUrl: string;
+  readonly streamName: string;
+  /** `live`, `record` or `append`; `live` when the encoder said nothing. */
+  readonly type: string;
+  readonly playKey: StreamKey;
+}
+
+export type PlayRequest = Omit<PublishRequest, 'type'>;
+
+/** Called from within receive() and acceptPublish(). All strings are a stranger's, the stream name holds a secret. */
+export interface ServerEvents {
+  send(bytes: Buffer): void;
+  publish(request: PublishRequest): void;
+  play(request: PlayRequest): void;
+  /** A message of the publisher, never empty. `body` may be kept and must not be written to. */
+  media(kind: 'audio' | 'video', timestampMs: number, body: Buffer): void;
+  metadata(metadata: AmfObject): void;
+  /** The encoder said that it stops; the connection stays. */
+  unpublish(): void;
+}
+
+export interface ServerOptions {
+  /** Bytes of the chunks that we send; FFmpeg takes over the same size for what it publishes. */
+  readonly chunkSize?: number;
+  /** The peer is asked to acknowledge after so many bytes. */
+  readonly windowSize?: number;
+}
+
+/** What we take of Enhanced RTMP, told to who asks: plain H.264 and AAC, to be forwarded (mask 4), no extensions. */
+const ENHANCED = {
+  fourCcList: ['avc1', 'mp4a'],
+  videoFourCcInfoMap: { avc1: 4 },
+  audioFourCcInfoMap: { mp4a: 4 },
+  capsEx: 0,
+};
+const MAX_STREAMS_REFUSED = 64;
+
+/** The accepting end of one connection, up to and including a publisher. */
+export class ServerSession {
+  readonly #events: ServerEvents;
+  readonly #options: ServerOptions;
+  readonly #handshake = new ServerHandshake();
+  readonly #reader: ChunkReader;
+  readonly #writer = new ChunkWriter();
+  readonly #acknowledger = new Acknowledger();
+  #state: SessionState = 'handshake';
+  #bytesReceived = 0;
+  /** Inside receive() or acceptPublish(): replies are gathered until it returns. */
+  #busy = false;
+  readonly #held = new HeldBytes();
+
+  #app = '';
+  #tcUrl = '';
+  #streamIds = 0;
+  /** Of the publish request or the publisher. */
+  #publishStreamId = 0;
+  #publishName = '';
+  #playStreamId = 0;
+  /** Message streams whose publish was refused because there is a publisher already: their media is nobody's. */
+  readonly #refusedStreams = new Set<number>();
+  #timeline = new Timeline();
+
+  constructor(events: ServerEvents, options: ServerOptions = {}) {
+    this.#events = events;
+    this.#options = options;
+    this.#reader = new ChunkReader(this.#onMessage, 1 + 2 * 1536);
+  }
+
+  get state(): SessionState {
+    return this.#state;
+  }
+
+  get bytesReceived(): number {
+    return this.#bytesReceived;
+  }
+
+  /** Enough is held until the publish request is decided: read no more from the socket until then. */
+  get paused(): boolean {
+    return this.#state === 'authorising' && this.#held.full;
+  }
+
+  /**
+   * Takes what the socket read; the bytes may be reused afterwards.
+   * Throws CodedError('rtmp_protocol') for what breaks the protocol or a limit: the connection is to be closed then.
+   */
+  receive(bytes: Buffer): void {
+    this.#bytesReceived += bytes.length;
+    if (this.#state === 'refused') return;
+    this.#busy = true;
+    try {
+      this.#consume(bytes);
+      if (this.#acknowledger.due(this.#bytesReceived)) this.#writer.acknowledge(this.#bytesReceived);
+    } finally {
+      this.#busy = false;
+    }
+    this.#flush();
+  }
+
+  /** Starts the publisher, and delivers what came since its request. Throws as receive() does. */
+  acceptPublish(): void {
+    if (this.#state !== 'authorising') throw new Error(`acceptPublish in state ${this.#state}`);
+    this.#state = 'publishing';
+    this.#timeline = new Timeline();
+    this.#reader.limits = AUTHORISED_LIMITS;
+    this.#reader.resume();
+    this.#writer.streamBegin(this.#publishStreamId);
+    this.#status(this.#publishStreamId, 'status', 'NetStream.Publish.Start', 'publishing');
+    // Within receive(), its own loop goes on.
+    if (this.#busy) return;
+    this.#flush();
+    this.#busy = true;
+    try {
+      for (const bytes of this.#held.take()) this.#consume(bytes);
+    } finally {
+      this.#busy = false;
+    }
+    this.#flush();
+  }
+
+  /** Turns the publisher or its request away; nothing is read any more. The caller lets the answer out, and closes. */
+  refuse(code: string, description: string): void {
+    this.#status(this.#publishStreamId, 'error', code, description);
+    this.#end();
+  }
+
+  /** As refuse(), for a play request. */
+  refusePlay(code: string, description: string): void {
+    this.#status(this.#playStreamId, 'error', code, description);
+    this.#end();
+  }
+
+  #end(): void {
+    this.#state = 'refused';
+    this.#reader.stop();
+    this.#held.take();
+    if (!this.#busy) this.#flush();
+  }
+
+  #flush(): void {
+    const bytes = this.#writer.take();
+    if (bytes !== null) this.#events.send(bytes);
+  }
+
+  #consume(bytes: Buffer): void {
+    let rest = bytes;
+    if (this.#state === 'handshake') {
+      const taken = this.#handshake.receive(rest, (answer) => this.#writer.raw(answer));
+      if (!this.#handshake.done) return;
+      this.#state = 'connecting';
+      rest = rest.subarray(taken);
+    }
+    const taken = this.#reader.receive(rest);
+    if (taken < rest.length && this.#state === 'authorising') this.#held.add(rest.subarray(taken));
+  }
+
+  readonly #onMessage = (type: number, timestamp: number, streamId: number, body: Buffer): void => {
+    switch (type) {
+      case MessageType.audio:
+        this.#onMedia('audio', timestamp, streamId, body);
+        break;
+      case MessageType.video:
+        this.#onMedia('video', timestamp, streamId, body);
+        break;
+      case MessageType.commandAmf0:
+      case MessageType.commandAmf3:
+        this.#onCommand(readCommand(type, streamId, body));
+        break;
+      case MessageType.dataAmf0:
+      case MessageType.dataAmf3: {
+        const metadata = this.#isPublisher(streamId) ? readMetadata(type, body) : null;
+        if (metadata !== null) this.#events.metadata(metadata);
+        break;
+      }
+      case MessageType.aggregate:
+        if (this.#isPublisher(streamId)) splitAggregate(timestamp, streamId, body, this.#onMessage);
+        break;
+      case MessageType.windowSize:
+        this.#acknowledger.window = controlValue(body);
+        break;
+      case MessageType.acknowledgement:
+      case MessageType.peerBandwidth:
+        controlValue(body);
+        break;
+      case MessageType.userControl:
+        // User control event: two bytes of type; a ping carries four bytes to send back.
+        if (body.length >= 6 && body.readUInt16BE(0) === UserControl.pingRequest)
+          this.#writer.pong(body.subarray(2, 6));
+        break;
+    }
+  };
+
+  /** Media counts only from the accepted publisher, on whatever message stream it thinks it has. */
+  #isPublisher(streamId: number): boolean {
+    return this.#state === 'publishing' && (this.#refusedStreams.size === 0 || !this.#refusedStreams.has(streamId));
+  }
+
+  #onMedia(kind: 'audio' | 'video', timestamp: number, streamId: number, body: Buffer): void {
+    if (body.length === 0 || !this.#isPublisher(streamId)) return;
+    // A configuration is kept for as long as the publisher lives, and must not keep a whole block of others' frames.
+    const own = isConfiguration(kind, body) ? Buffer.from(body) : body;
+    this.#events.media(kind, this.#timeline.at(timestamp), own);
+  }
+
+  #onCommand(command: Command): void {
+    const { name, transactionId, streamId, rest } = command;
+    if (this.#state === 'connecting' && name !== 'connect') {
+      throw new CodedError('rtmp_protocol', 'a command came before connect');
+    }
+    switch (name) {
+      case 'connect':
+        this.#onConnect(command);
+        break;
+      case 'createStream':
+        this.#reply(transactionId, ++this.#streamIds);
+        break;
+      case 'publish':
+        this.#onPublish(command);
+        break;
+      case 'play':
+        this.#onPlay(command);
+        break;
+      case 'FCPublish': {
+        this.#reply(transactionId, undefined);
+        const start = status('status', 'NetStream.Publish.Start', 'FCPublish');
+        writeCommand(this.#writer, 0, 'onFCPublish', transactionId, null, start);
+        break;
+      }
+      case 'FCUnpublish':
+        this.#reply(transactionId, undefined);
+        this.#unpublish();
+        break;
+      case 'closeStream':
+        if (streamId === 0 || streamId === this.#publishStreamId) this.#unpublish();
+        break;
+      case 'deleteStream': {
+        rest.read();
+        const id = rest.read();
+        this.#refusedStreams.delete(Number(id));
+        if (typeof id !== 'number' || id === this.#publishStreamId) this.#unpublish();
+        break;
+      }
+      case 'getStreamLength':
+        this.#reply(transactionId, 0);
+        break;
+      default:
+        // releaseStream, _checkbw and all that we do not know: some encoders wait for an answer with their own id.
+        this.#reply(transactionId, undefined);
+    }
+  }
+
+  #onConnect({ transactionId, rest }: Command): void {
+    const object = rest.read();
+    const given: AmfObject = isObject(object) ? object : {};
+    this.#app = typeof given.app === 'string' ? given.app : '';
+    this.#tcUrl = typeof given.tcUrl === 'string' ? given.tcUrl : '';
+    if (this.#state === 'connecting') this.#state = 'connected';
+    const windowSize = this.#options.windowSize ?? DEFAULT_WINDOW;
+    this.#writer.windowSize(windowSize);
+    this.#writer.peerBandwidth(windowSize);
+    this.#writer.setChunkSize(this.#options.chunkSize ?? 4096);
+    const success = {
+      ...status('status', 'NetConnection.Connect.Success', 'Connection succeeded.'),
+      objectEncoding: given.objectEncoding === 3 ? 3 : 0,
+      ...(given.fourCcList === undefined ? {} : ENHANCED),
+    };
+    writeCommand(this.#writer, 0, '_result', transactionId, { fmsVer: 'FMS/3,0,1,123', capabilities: 31 }, success);
+  }
+
+  #onPublish({ streamId, rest }: Command): void {
+    rest.read();
+    const name = rest.read();
+    // publish(false) is how Flash says that it stops.
+    if (name === false) {
+      if (streamId === this.#publishStreamId) this.#unpublish();
+      return;
+    }
+    const streamName = typeof name === 'string' ? name : '';
+    if (this.#state === 'publishing') {
+      this.#onSecondPublish(streamId, streamName);
+      return;
+    }
+    const type = rest.read();
+    const { playKey, ...where } = this.#where(streamName);
+    this.#publishStreamId = streamId;
+    this.#publishName = streamName;
+    this.#refusedStreams.clear();
+    this.#state = 'authorising';
+    this.#reader.stop();
+    this.#events.publish({ ...where, type: typeof type === 'string' ? type : 'live', playKey });
+  }
+
+  /** The same again changes nothing; another stream is refused, and the first goes on. */
+  #onSecondPublish(streamId: number, streamName: string): void {
+    if (streamId === this.#publishStreamId && streamName === this.#publishName) return;
+    this.#status(streamId, 'error', 'NetStream.Publish.BadName', 'this connection publishes another stream already');
+    if (streamId === this.#publishStreamId) return;
+    this.#refusedStreams.add(streamId);
+    if (this.#refusedStreams.size > MAX_STREAMS_REFUSED)
+      throw new CodedError('rtmp_protocol', 'publish again and again');
+  }
+
+  #onPlay({ streamId, rest }: Command): void {
+    rest.read();
+    const name = rest.read();
+    if (this.#state !== 'connected') {
+      this.#status(streamId, 'error', 'NetStream.Play.Failed', 'this connection publishes');
+      return;
+    }
+    this.#playStreamId = streamId;
+    this.#events.play(this.#where(typeof name === 'string' ? name : ''));
+  }
+
+  #where(streamName: string): PlayRequest {
+    const where = { app: this.#app, tcUrl: this.#tcUrl, streamName };
+    return { ...where, playKey: extractKey(where) };
+  }
+
+  #unpublish(): void {
+    if (this.#state !== 'publishing') return;
+    this.#state = 'connected';
+    this.#refusedStreams.clear();
+    this.#status(this.#publishStreamId, 'status', 'NetStream.Unpublish.Success', 'unpublished');
+    this.#events.unpublish();
+  }
+
+  /** Transaction id 0 asks for no answer (RTMP 1.0 section 7.2). */
+  #reply(transactionId: number, value: number | undefined): void {
+    if (transactionId !== 0) writeCommand(this.#writer, 0, '_result', transactionId, null, value);
+  }
+
+  #status(streamId: number, level: 'status' | 'error', code: string, description: string): void {
+    writeCommand(this.#writer, streamId, 'onStatus', 0, null, status(level, code, description));
+  }
+}
+
+function status(level: 'status' | 'error', code: string, description: string): Record<string, string> {
+  return { level, code, description };
+}
+
+/** Acknowledgement, window size and peer bandwidth begin with four bytes. */
+function controlValue(body: Buffer): number {
+  if (body.length < 4) throw new CodedError('rtmp_protocol', `a control message of ${body.length} bytes`);
+  return body.readUInt32BE(0);
+}

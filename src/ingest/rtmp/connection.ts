@@ -1,0 +1,229 @@
+import type net from 'node:net';
+import { CodedError, forLog, type Logger, monotonicMs, newId } from '../../base/index.ts';
+import { type PublishRequest, ServerSession } from '../../formats/rtmp/index.ts';
+import type { Claim, LiveRegistry, PublishAuthoriser, Publisher, PublisherEnd } from '../../live/index.ts';
+import type { Packet } from '../../media/index.ts';
+import type { FailureLimiter } from './failures.ts';
+import { ToPackets } from './to-packets.ts';
+
+/** What a connection needs from its server and from others. */
+export interface ConnectionContext {
+  readonly authoriser: PublishAuthoriser;
+  readonly registry: LiveRegistry;
+  readonly failures: FailureLimiter;
+  readonly publisherTimeoutMs: number;
+  readonly log: Logger;
+  /** It publishes now: it no longer counts as a stranger. */
+  published(connection: RtmpConnection): void;
+  closed(connection: RtmpConnection): void;
+}
+
+const HANDSHAKE_MS = 5000;
+const UNTIL_PUBLISH_MS = 5000;
+/** For the store to answer, with room for a contender to be judged and a failure to be held back. */
+const CHECK_MS = 15_000;
+/** For a refusal to reach the peer before the socket goes. */
+const LINGER_MS = 1000;
+/** A peer that does not read what we tell it (acknowledgements, pings) has this much left waiting at most. */
+const MAX_UNREAD_BYTES = 1 << 20;
+
+type Step = 'handshake' | 'connected' | 'checking' | 'publishing' | 'refused';
+
+/** One RTMP peer: its socket's bytes into the session, the session's answers out, its media into packets. */
+export class RtmpConnection implements Publisher {
+  readonly id = newId();
+  readonly protocol: 'rtmp' | 'rtmps';
+  readonly remoteAddress: string;
+  lastDataMs = monotonicMs();
+  readonly #context: ConnectionContext;
+  readonly #log: Logger;
+  readonly #session: ServerSession;
+  #socket: net.Socket | null = null;
+  #claim: Claim | null = null;
+  #packets: ToPackets | null = null;
+  /** When to give up on the present step, by `monotonicMs`; while it publishes, silence decides instead. */
+  #deadlineMs = this.lastDataMs + HANDSHAKE_MS;
+  #step: Step = 'handshake';
+  #end: PublisherEnd | null = null;
+  #closed = false;
+
+  constructor(protocol: 'rtmp' | 'rtmps', remoteAddress: string, context: ConnectionContext) {
+    this.protocol = protocol;
+    this.remoteAddress = remoteAddress;
+    this.#context = context;
+    this.#log = context.log.child({ connection: this.id });
+    this.#session = new ServerSession({
+      send: (bytes) => this.#send(bytes),
+      publish: (command) => void this.#publish(command),
+      play: () => this.#refuse('NetStream.Play.Failed', 'This server does not serve players over RTMP: play the HLS URL instead.'),
+      media: (kind, timestampMs, body) => this.#media(kind, timestampMs, body),
+      metadata: () => {},
+      unpublish: () => this.#unpublish(),
+    });
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Takes the socket, whose bytes the caller passes to `receive`. */
+  start(socket: net.Socket): void {
+    this.#socket = socket;
+    socket.setNoDelay(true);
+    socket.setKeepAlive(true, 30_000);
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      this.#end ??= 'reset';
+      this.#log.debug({ code: error.code }, 'socket failed');
+    });
+    socket.on('end', () => {
+      this.#end ??= 'closed';
+      this.close('closed');
+    });
+    socket.on('close', () => this.close('closed'));
+    this.#log.debug({ protocol: this.protocol, address: this.remoteAddress }, 'connection opened');
+  }
+
+  /** Bytes off the socket. The buffer is the caller's again when this returns. */
+  receive(bytes: Buffer): void {
+    if (this.#closed) return;
+    this.lastDataMs = monotonicMs();
+    if (this.#step === 'refused') return;
+    try {
+      this.#session.receive(bytes);
+    } catch (error) {
+      if (error instanceof CodedError) this.#log.info({ address: this.remoteAddress, reason: error.message }, 'protocol error');
+      else this.#log.error({ err: error, address: this.remoteAddress }, 'connection failed');
+      this.close('protocol_error');
+      return;
+    }
+    if (this.#step === 'handshake' && this.#session.state !== 'handshake') this.#enter('connected', UNTIL_PUBLISH_MS);
+    if (this.#session.paused) this.#socket?.pause();
+  }
+
+  /** Looks at the clock; the server calls it a few times a second. */
+  tick(nowMs: number): void {
+    if (this.#step === 'publishing') {
+      if (nowMs - this.lastDataMs > this.#context.publisherTimeoutMs) this.close('silent');
+    } else if (nowMs > this.#deadlineMs) this.close('silent');
+  }
+
+  close(reason: PublisherEnd): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    const end = this.#end ?? reason;
+    this.#socket?.destroy();
+    this.#claim?.release(end);
+    this.#claim = null;
+    this.#context.closed(this);
+    const level = this.#packets ? 'info' : 'debug';
+    this.#log[level]({ address: this.remoteAddress, reason: end, step: this.#step, bytes: this.#session.bytesReceived }, 'connection closed');
+  }
+
+  async #publish(command: PublishRequest): Promise<void> {
+    if (this.#step === 'publishing' || this.#step === 'checking') {
+      this.#refuse('NetStream.Publish.BadName', 'This connection already publishes: open another one for another stream.');
+      return;
+    }
+    this.#enter('checking', CHECK_MS);
+    const { registry, authoriser, failures } = this.#context;
+    const ticket = registry.ticket();
+    try {
+      const answer = await authoriser.authorise(command.playKey);
+      if (this.#closed) return;
+      if (!answer.ok) {
+        if (answer.reason === 'disabled') return this.#refuseDisabled();
+        const delayMs = failures.failed(this.remoteAddress);
+        this.#log.info({ address: this.remoteAddress, name: forLog(command.playKey.playbackId), delayMs }, 'publish refused: unknown key');
+        if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs).unref());
+        // One wording for an unknown key and for a wrong password: neither must be told from the other.
+        return this.#refuse('NetStream.Publish.BadName', 'Unknown stream key: copy the key again from the live stream, with its ?password= part.');
+      }
+      const claimed = await registry.claim(answer.authorisation, this, ticket);
+      if (!claimed.ok) {
+        if (claimed.reason === 'disabled') return this.#refuseDisabled();
+        this.#log.info({ address: this.remoteAddress, liveStream: answer.authorisation.liveStreamId }, 'publish refused: already live');
+        return this.#refuse('NetStream.Publish.BadName', 'Already live: another encoder publishes to this live stream. Stop it first.');
+      }
+      if (this.#closed) return claimed.claim.release(this.#end ?? 'closed');
+      this.#accept(claimed.claim);
+    } catch (error) {
+      if (this.#closed) return;
+      this.#log.error({ err: error }, 'publish could not be checked');
+      this.#refuse('NetStream.Publish.Failed', 'The server cannot check stream keys right now: try again in a moment.');
+    }
+  }
+
+  #accept(claim: Claim): void {
+    this.#claim = claim;
+    this.#packets = new ToPackets({
+      unsupported: (kind, codec) => {
+        this.#log.warn({ kind, codec }, 'unsupported codec');
+        if (kind === 'video') {
+          this.#end = 'media_unsupported';
+          this.#refuse('NetStream.Publish.Failed', `This server takes H.264 video, not ${forLog(codec)}: choose H.264 in the encoder.`);
+        }
+      },
+      dropped: (reason) => this.#log.warn({ reason }, 'frame dropped'),
+    });
+    this.#enter('publishing', 0);
+    this.#context.published(this);
+    this.#log.info(
+      { address: this.remoteAddress, protocol: this.protocol, liveStream: claim.broadcast.authorisation.liveStreamId, broadcast: claim.broadcast.id },
+      'publisher accepted',
+    );
+    try {
+      // What came while the key was checked is delivered here.
+      this.#session.acceptPublish();
+    } catch (error) {
+      this.#log.info({ reason: error instanceof Error ? error.message : String(error) }, 'protocol error');
+      this.close('protocol_error');
+      return;
+    }
+    this.#socket?.resume();
+  }
+
+  #media(kind: 'audio' | 'video', timestampMs: number, body: Buffer): void {
+    const packets = this.#packets;
+    if (!packets || !this.#claim) return;
+    const packet: Packet | null = kind === 'video' ? packets.video(timestampMs, body) : packets.audio(timestampMs, body);
+    // The claim may be gone by now: an unsupported codec ends the publish.
+    if (packet) this.#claim?.write(packet);
+  }
+
+  #unpublish(): void {
+    this.#claim?.release('stopped');
+    this.#claim = null;
+    if (this.#step === 'publishing' || this.#step === 'checking') this.#enter('connected', UNTIL_PUBLISH_MS);
+  }
+
+  #refuseDisabled(): void {
+    this.#log.info({ address: this.remoteAddress }, 'publish refused: disabled');
+    this.#refuse('NetStream.Publish.Denied', 'This live stream is disabled: enable it, then publish again.');
+  }
+
+  /** Says why, and closes once that is on its way. */
+  #refuse(code: string, description: string): void {
+    if (this.#closed || this.#step === 'refused') return;
+    this.#session.refuse(code, description);
+    this.#claim?.release(this.#end ?? 'closed');
+    this.#claim = null;
+    this.#enter('refused', LINGER_MS);
+    this.#socket?.resume();
+    this.#socket?.end();
+  }
+
+  #enter(step: Step, forMs: number): void {
+    this.#step = step;
+    this.#deadlineMs = monotonicMs() + forMs;
+  }
+
+  #send(bytes: Buffer): void {
+    const socket = this.#socket;
+    if (!socket || this.#closed || socket.writableEnded) return;
+    socket.write(bytes);
+    if (socket.writableLength > MAX_UNREAD_BYTES) {
+      this.#log.info({ address: this.remoteAddress }, 'peer does not read');
+      this.close('silent');
+    }
+  }
+}

@@ -1,0 +1,170 @@
+import net from 'node:net';
+import tls from 'node:tls';
+import { CodedError, type Logger, monotonicMs } from '../../base/index.ts';
+import type { LiveRegistry, PublishAuthoriser } from '../../live/index.ts';
+import { type ConnectionContext, RtmpConnection } from './connection.ts';
+import { FailureLimiter } from './failures.ts';
+import { readInto } from './socket-input.ts';
+
+export interface RtmpServerOptions {
+  /** Absent: all addresses of the machine. */
+  readonly host?: string | undefined;
+  readonly port: number;
+  /** RTMPS: a second listener, when a certificate (PEM, full chain) and its key are given. */
+  readonly tls?: { readonly port: number; readonly certificate: string | Buffer; readonly key: string | Buffer };
+  readonly publisherTimeoutMs: number;
+  readonly maxConnections: number;
+  /** For addresses other than loopback, behind which a whole machine's encoders or a proxy may stand. */
+  readonly maxConnectionsPerAddress: number;
+  readonly failuresPerMinute: number;
+  readonly authoriser: PublishAuthoriser;
+  readonly registry: LiveRegistry;
+  readonly log: Logger;
+}
+
+const TICK_MS = 250;
+const FULL_TELL_MS = 10_000;
+
+/** Listens for RTMP (and RTMPS) encoders. Nothing that a peer does ends more than its own connection. */
+export class RtmpServer {
+  readonly #options: RtmpServerOptions;
+  readonly #log: Logger;
+  readonly #context: ConnectionContext;
+  readonly #servers: (net.Server | tls.Server)[] = [];
+  readonly #connections = new Set<RtmpConnection>();
+  /** Connections that do not publish (yet), oldest first: when all places are taken the oldest of them gives way. */
+  readonly #strangers = new Set<RtmpConnection>();
+  readonly #perAddress = new Map<string, number>();
+  #timer: NodeJS.Timeout | null = null;
+  #fullToldMs = Number.NEGATIVE_INFINITY;
+  #drained: (() => void) | null = null;
+
+  constructor(options: RtmpServerOptions) {
+    this.#options = options;
+    this.#log = options.log;
+    this.#context = {
+      authoriser: options.authoriser,
+      registry: options.registry,
+      failures: new FailureLimiter(options.failuresPerMinute),
+      publisherTimeoutMs: options.publisherTimeoutMs,
+      log: options.log,
+      published: (connection) => this.#strangers.delete(connection),
+      closed: (connection) => this.#forget(connection),
+    };
+  }
+
+  /** The port really listened on (of interest when 0 was asked for). */
+  get port(): number {
+    return (this.#servers[0]?.address() as net.AddressInfo).port;
+  }
+
+  /** The port of RTMPS, or null. */
+  get tlsPort(): number | null {
+    return this.#servers[1] ? (this.#servers[1].address() as net.AddressInfo).port : null;
+  }
+
+  get connections(): number {
+    return this.#connections.size;
+  }
+
+  /** Listens. Rejects with `port_in_use` or `config_invalid` (certificate). */
+  async start(): Promise<void> {
+    const { host, port, tls: secure } = this.#options;
+    const plain = net.createServer({ pauseOnConnect: true }, (socket) => this.#open('rtmp', socket));
+    await this.#listen(plain, host, port, 'rtmp_port');
+    if (secure) {
+      let server: tls.Server;
+      try {
+        server = tls.createServer(
+          { cert: secure.certificate, key: secure.key, minVersion: 'TLSv1.2', handshakeTimeout: 5000 },
+          (socket) => this.#open('rtmps', socket),
+        );
+      } catch (error) {
+        throw new CodedError('config_invalid', `tls_certificate or tls_key cannot be used: ${(error as Error).message}`);
+      }
+      server.on('tlsClientError', (error) => this.#log.debug({ reason: error.message }, 'TLS failed'));
+      await this.#listen(server, host, secure.port, 'rtmps_port');
+    }
+    this.#timer = setInterval(() => {
+      const now = monotonicMs();
+      for (const connection of this.#connections) connection.tick(now);
+    }, TICK_MS);
+  }
+
+  /** Stops listening and closes every connection; resolves when all are gone. */
+  async close(): Promise<void> {
+    clearInterval(this.#timer ?? undefined);
+    const closed = this.#servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve())));
+    const drained = new Promise<void>((resolve) => {
+      this.#drained = resolve;
+    });
+    for (const connection of [...this.#connections]) connection.close('shutdown');
+    if (this.#connections.size > 0) await drained;
+    await Promise.all(closed);
+  }
+
+  #listen(server: net.Server, host: string | undefined, port: number, key: string): Promise<void> {
+    return new Promise((resolve, reject) => {
+      server.once('error', (error: NodeJS.ErrnoException) =>
+        reject(
+          error.code === 'EADDRINUSE'
+            ? new CodedError('port_in_use', `Port ${port} is taken by another program: choose another with ${key} or stop that program.`)
+            : new CodedError('config_invalid', `Cannot listen on ${host ?? 'all addresses'}, port ${port} (${key}): ${error.message}`),
+        ),
+      );
+      server.listen(port, host, () => {
+        server.removeAllListeners('error');
+        server.on('error', (error) => this.#log.error({ err: error }, 'listener failed'));
+        this.#servers.push(server);
+        resolve();
+      });
+    });
+  }
+
+  #open(protocol: 'rtmp' | 'rtmps', accepted: net.Socket): void {
+    const address = accepted.remoteAddress ?? '';
+    const { maxConnections, maxConnectionsPerAddress } = this.#options;
+    const already = this.#perAddress.get(address) ?? 0;
+    if (address === '' || (already >= maxConnectionsPerAddress && !isLoopback(address))) {
+      this.#log.debug({ address }, 'refused: too many connections from this address');
+      accepted.destroy();
+      return;
+    }
+    if (this.#connections.size >= maxConnections) {
+      const [oldest] = this.#strangers;
+      // Once in a while only: who fills the places must not fill the log too.
+      if (monotonicMs() - this.#fullToldMs > FULL_TELL_MS) {
+        this.#fullToldMs = monotonicMs();
+        this.#log.warn({ maxConnections }, 'all places taken: idle connections give way, oldest first');
+      }
+      if (!oldest) {
+        accepted.destroy();
+        return;
+      }
+      oldest.close('silent');
+    }
+    const connection = new RtmpConnection(protocol, address, this.#context);
+    this.#connections.add(connection);
+    this.#strangers.add(connection);
+    this.#perAddress.set(address, already + 1);
+    const onBytes = (bytes: Buffer) => connection.receive(bytes);
+    if (protocol === 'rtmp') connection.start(readInto(accepted, onBytes));
+    else {
+      connection.start(accepted);
+      accepted.on('data', onBytes);
+    }
+  }
+
+  #forget(connection: RtmpConnection): void {
+    this.#connections.delete(connection);
+    this.#strangers.delete(connection);
+    const left = (this.#perAddress.get(connection.remoteAddress) ?? 1) - 1;
+    if (left > 0) this.#perAddress.set(connection.remoteAddress, left);
+    else this.#perAddress.delete(connection.remoteAddress);
+    if (this.#connections.size === 0) this.#drained?.();
+  }
+}
+
+function isLoopback(address: string): boolean {
+  return address.startsWith('127.') || address === '::1' || address.startsWith('::ffff:127.');
+}

@@ -1,0 +1,10 @@
+// What is on air. A publisher claims a live stream at the registry and writes packets to its broadcast, which hands them to
+// readers (the packager, later pushes and players). `ingest` calls claim and write, `api` asks isOnline and stop, `app`
+// adds the readers. It calls nobody but the readers, and declares in ports.ts what it needs from the store.
+// One registry from start to shutdown; a broadcast from the accepted publish to the end of the reconnect window.
+export { Broadcast } from './broadcast.ts';
+export type { Authorisation, AuthorisationAnswer, PublishAuthoriser, PublishRequest } from './ports.ts';
+export type { Publisher, PublisherEnd } from './publisher.ts';
+export type { Reader, Run } from './reader.ts';
+export { type ReaderLimits, ReaderSeat } from './reader-seat.ts';
+export { Claim, type ClaimAnswer, LiveRegistry, type RegistryOptions } from './registry.ts';

@@ -1,0 +1,13 @@
+// Words for media: the one Packet that every room speaks, tracks, and codec configurations read and checked.
+// Pure functions on bytes. Called by whoever makes packets (ingest, pull) and by whoever writes them (packager, egress, formats).
+export { type AacConfig, parseAacConfig, sameAacConfig } from './aac.ts';
+export {
+  type AvcConfig,
+  avcConfigFromFrame,
+  hasIdr,
+  parseAvcConfig,
+  sameAvcConfig,
+  toLengthPrefixed,
+  x264KeyframeInterval,
+} from './avc.ts';
+export { type AudioTrack, type Packet, type Track, toMs, type VideoTrack } from './packet.ts';

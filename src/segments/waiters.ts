@@ -1,0 +1,85 @@
+/** Someone who waits for a window to change. */
+export interface Waiter {
+  /** By the clock of the window: from then on `onDeadline` may be called. */
+  readonly deadlineMs: number;
+  /** The window has changed. True when the wait is over; the waiter is then forgotten. */
+  onChange(): boolean;
+  /** The deadline has passed, and the waiter is forgotten. */
+  onDeadline(): void;
+}
+
+/** How late a deadline may be noticed. */
+const SWEEP_MS = 250;
+/** So many are woken in one turn of the event loop; then the publishers' sockets get theirs. */
+const TURN = 250;
+
+/** Plain callbacks in a set: ten thousand viewers cost no promise and no timer each. */
+export class Waiters {
+  readonly #clock: () => number;
+  readonly #all = new Set<Waiter>();
+  #sweeper: NodeJS.Timeout | null = null;
+  /** The round of waking under way, which a change during it repeats. */
+  #round: SetIterator<Waiter> | null = null;
+  #again = false;
+
+  constructor(clock: () => number) {
+    this.#clock = clock;
+  }
+
+  get size(): number {
+    return this.#all.size;
+  }
+
+  add(waiter: Waiter): void {
+    this.#all.add(waiter);
+    this.#sweeper ??= setInterval(this.#sweep, SWEEP_MS).unref();
+  }
+
+  delete(waiter: Waiter): void {
+    this.#all.delete(waiter);
+  }
+
+  /**
+   * Wakes all, once, after the current callback: a part and the end of its segment, reported in one go, are one change to the
+   * viewers, and nobody sees a hint that is withdrawn a line later.
+   */
+  wake(): void {
+    if (this.#all.size === 0) return;
+    if (this.#round) {
+      this.#again = true;
+      return;
+    }
+    this.#round = this.#all.values();
+    queueMicrotask(this.#turn);
+  }
+
+  readonly #turn = (): void => {
+    const round = this.#round;
+    if (!round) return;
+    for (let i = 0; i < TURN; i++) {
+      const next = round.next();
+      if (next.done) {
+        this.#round = null;
+        if (this.#again) {
+          this.#again = false;
+          this.wake();
+        }
+        return;
+      }
+      if (next.value.onChange()) this.#all.delete(next.value);
+    }
+    setImmediate(this.#turn);
+  };
+
+  readonly #sweep = (): void => {
+    const now = this.#clock();
+    for (const waiter of this.#all) {
+      if (waiter.deadlineMs > now) continue;
+      this.#all.delete(waiter);
+      waiter.onDeadline();
+    }
+    if (this.#all.size > 0 || !this.#sweeper) return;
+    clearInterval(this.#sweeper);
+    this.#sweeper = null;
+  };
+}

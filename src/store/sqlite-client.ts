@@ -1,0 +1,129 @@
+import { Worker } from 'node:worker_threads';
+import { CodedError, type Logger, monotonicMs } from '../base/index.ts';
+
+/** One statement for the worker. `control` marks begin, commit, rollback and the like, which never share a transaction. */
+export interface Request {
+  readonly id: number;
+  readonly sql: string;
+  readonly parameters: readonly unknown[];
+  readonly control: boolean;
+}
+
+export interface Answer {
+  readonly id: number;
+  readonly rows?: Record<string, unknown>[];
+  /** Rows changed by an insert, update or delete. */
+  readonly changes?: number;
+  /** `code` is SQLite's extended result code, 0 when SQLite had no part in it. */
+  readonly error?: { readonly message: string; readonly code: number };
+}
+
+interface Waiting {
+  resolve(answer: Answer): void;
+  reject(error: Error): void;
+}
+
+/** Beyond this many unanswered statements new ones are refused: a stalled disk must not fill the memory. */
+const MAX_WAITING = 10_000;
+const FIRST_RESTART_MS = 50;
+const LAST_RESTART_MS = 5000;
+/** SQLite's primary result codes that are nobody's mistake and may pass: PERM, BUSY, LOCKED, NOMEM, READONLY, IOERR, FULL, CANTOPEN. */
+const UNAVAILABLE = new Set([3, 5, 6, 7, 8, 10, 13, 14]);
+
+const unavailable = (message: string, cause?: unknown) => new CodedError('store_unavailable', message, { cause });
+
+/** The worker of this room, on the database `file`. */
+export const spawnSqliteWorker = (file: string): Worker =>
+  new Worker(new URL('./sqlite-worker.ts', import.meta.url), { workerData: { file }, name: 'store' });
+
+/**
+ * Talks to the thread that owns the SQLite connection. Statements of one turn of the event loop travel as one message. A thread
+ * that dies fails what it had not answered with `store_unavailable` and is started again, later and later while it keeps dying.
+ */
+export class SqliteClient {
+  /** Rises with every new thread: a transaction begun in one cannot go on in the next. */
+  generation = 0;
+  readonly #spawn: () => Worker;
+  readonly #log: Logger;
+  readonly #waiting = new Map<number, Waiting>();
+  #outbox: Request[] = [];
+  #worker: Worker | null = null;
+  #lastId = 0;
+  #restartMs = FIRST_RESTART_MS;
+  #restart: NodeJS.Timeout | null = null;
+  #closing: PromiseWithResolvers<void> | null = null;
+
+  constructor(spawn: () => Worker, log: Logger) {
+    this.#spawn = spawn;
+    this.#log = log;
+    this.#start();
+  }
+
+  /** @throws CodedError store_unavailable when the statement could not be run or its outcome is unknown; Error when it is wrong. */
+  execute(sql: string, parameters: readonly unknown[], control = false): Promise<Answer> {
+    if (!this.#worker || this.#closing) return Promise.reject(unavailable('The database is not open.'));
+    if (this.#waiting.size >= MAX_WAITING)
+      return Promise.reject(unavailable('Too many statements wait for the database.'));
+    if (this.#outbox.length === 0) setImmediate(this.#flush);
+    const id = ++this.#lastId;
+    this.#outbox.push({ id, sql, parameters, control });
+    return new Promise((resolve, reject) => this.#waiting.set(id, { resolve, reject }));
+  }
+
+  /** Lets the thread finish what it was given, then ends it. */
+  close(): Promise<void> {
+    if (this.#closing) return this.#closing.promise;
+    this.#closing = Promise.withResolvers();
+    if (this.#restart) clearTimeout(this.#restart);
+    this.#flush();
+    if (this.#worker) this.#worker.postMessage('close');
+    else this.#closing.resolve();
+    return this.#closing.promise;
+  }
+
+  readonly #flush = (): void => {
+    if (this.#outbox.length === 0 || !this.#worker) return;
+    this.#worker.postMessage(this.#outbox);
+    this.#outbox = [];
+  };
+
+  #start(): void {
+    this.#restart = null;
+    this.generation++;
+    const startedMs = monotonicMs();
+    const worker = this.#spawn();
+    this.#worker = worker;
+    let cause: unknown;
+    worker.on('message', (answers: Answer[]) => {
+      this.#restartMs = FIRST_RESTART_MS;
+      for (const answer of answers) this.#settle(answer);
+    });
+    worker.on('error', (error) => (cause = error));
+    worker.on('exit', () => {
+      this.#worker = null;
+      this.#outbox = [];
+      const lost = [...this.#waiting.values()];
+      this.#waiting.clear();
+      for (const { reject } of lost) reject(unavailable(`The database thread ended: ${describe(cause)}.`, cause));
+      if (this.#closing) return this.#closing.resolve();
+      const livedMs = Math.round(monotonicMs() - startedMs);
+      this.#log.error(
+        { err: cause, lost: lost.length, livedMs, restartMs: this.#restartMs },
+        'store: database thread ended',
+      );
+      this.#restart = setTimeout(() => this.#start(), this.#restartMs);
+      this.#restartMs = Math.min(this.#restartMs * 2, LAST_RESTART_MS);
+    });
+  }
+
+  #settle(answer: Answer): void {
+    const waiting = this.#waiting.get(answer.id);
+    this.#waiting.delete(answer.id);
+    const { error } = answer;
+    if (!error) waiting?.resolve(answer);
+    else if (UNAVAILABLE.has(error.code & 0xff)) waiting?.reject(unavailable(`SQLite: ${error.message}.`));
+    else waiting?.reject(new Error(`SQLite: ${error.message} (${error.code})`));
+  }
+}
+
+const describe = (cause: unknown): string => (cause instanceof Error ? cause.message : 'no reason given');
