@@ -14,8 +14,8 @@ const sampleRate = 48_000;
 const samplesPerAacFrame = 1024;
 const aacFrames = (seconds * sampleRate) / samplesPerAacFrame;
 
-const width = 854;
-const height = 480;
+const width = 1024;
+const height = 576;
 const accent = '0xFF5A4F';
 const fonts = process.argv[2] ?? '/usr/share/fonts/truetype/dejavu';
 const clip = fileURLToPath(new URL('../src/cli/clip/demo.flv', import.meta.url));
@@ -36,7 +36,7 @@ function background(): string {
   const wave = `sin(2*PI*X/W+${turn(1)})*cos(2*PI*Y/H*0.7-${turn(1)})`;
   const glow = `sin(2*PI*(X/W*1.4+Y/H)-${turn(2)})`;
   return [
-    `color=black:s=214x120:r=${fps}:d=${seconds},format=gbrp`,
+    `color=black:s=256x144:r=${fps}:d=${seconds},format=gbrp`,
     `geq=r='17+5*${wave}+3*${glow}':g='21+8*${wave}+4*${glow}':b='34+14*${wave}+9*${glow}'`,
     `scale=${width}:${height}:flags=bicubic`,
   ].join(',');
@@ -44,15 +44,15 @@ function background(): string {
 
 /** A dial that fills once a second, with a dot at its head: smooth motion, and each frame of a second is told apart. */
 function dial(): string {
-  const size = 192;
+  const size = 232;
   const middle = size / 2;
   const radius = `hypot(X-${middle},Y-${middle})`;
   const angle = `mod(atan2(X-${middle},${middle}-Y)+2*PI,2*PI)`;
   const head = `2*PI*mod(N,${fps})/${fps}`;
-  const dot = `hypot(X-${middle}-80*sin(${head}),Y-${middle}+80*cos(${head}))`;
+  const dot = `hypot(X-${middle}-96*sin(${head}),Y-${middle}+96*cos(${head}))`;
   const edge = (distance: string, half: number) => `clip(${half}+1-${distance},0,1)`;
-  const ring = edge(`abs(${radius}-80)`, 4);
-  const lit = `max(${ring}*(0.16+0.84*lt(${angle},${head})),${edge(dot, 9)})`;
+  const ring = edge(`abs(${radius}-96)`, 5);
+  const lit = `max(${ring}*(0.16+0.84*lt(${angle},${head})),${edge(dot, 11)})`;
   return `color=${accent}:s=${size}x${size}:r=${fps}:d=${seconds},format=rgba,geq=r='r(X,Y)':g='g(X,Y)':b='b(X,Y)':a='255*${lit}'`;
 }
 
@@ -61,7 +61,7 @@ function bars(): string {
   const colors = ['0xC8C8C8', '0xC6BE4B', '0x52BDC4', '0x58B368', '0xB45CB8', '0xC9514A', '0x4563C4', '0x20242E'];
   const each = Math.ceil(width / colors.length);
   return colors
-    .map((color, i) => `drawbox=x=${i * each}:y=${height - 14}:w=${each}:h=14:color=${color}:t=fill`)
+    .map((color, i) => `drawbox=x=${i * each}:y=${height - 16}:w=${each}:h=16:color=${color}:t=fill`)
     .join(',');
 }
 
@@ -71,16 +71,16 @@ function picture(): string {
   return [
     `${background()},${bars()}[ground]`,
     `${dial()}[dial]`,
-    `[ground][dial]overlay=x=${width - 192 - 56}:y=132:format=gbrp`,
+    `[ground][dial]overlay=x=${width - 232 - 66}:y=158:format=gbrp`,
   ]
     .join(';')
     .concat(
-      `,${text('DejaVuSans-Bold.ttf', 32, '0xF2F4F8', 56, 74, 'Live')}`,
-      `,${text('DejaVuSans-Bold.ttf', 32, accent, 132, 74, 'API')}`,
-      `,${text('DejaVuSans.ttf', 17, '0x9AA3B5', 57, 106, 'Test broadcast')}`,
-      `,${text('DejaVuSansMono-Bold.ttf', 132, '0xF2F4F8', 50, 276, clock)}`,
-      `,${text('DejaVuSans.ttf', 17, '0x9AA3B5', 57, 322, 'seconds')}`,
-      `,${text('DejaVuSansMono.ttf', 17, '0x9AA3B5', 57, 430, `${width} x ${height}   ${fps} fps   ${frame}`)}`,
+      `,${text('DejaVuSans-Bold.ttf', 38, '0xF2F4F8', 66, 90, 'Live')}`,
+      `,${text('DejaVuSans-Bold.ttf', 38, accent, 156, 90, 'API')}`,
+      `,${text('DejaVuSans.ttf', 20, '0x9AA3B5', 68, 127, 'Test broadcast')}`,
+      `,${text('DejaVuSansMono-Bold.ttf', 158, '0xF2F4F8', 60, 330, clock)}`,
+      `,${text('DejaVuSans.ttf', 20, '0x9AA3B5', 68, 386, 'seconds')}`,
+      `,${text('DejaVuSansMono.ttf', 20, '0x9AA3B5', 68, 516, `${width} x ${height}   ${fps} fps   ${frame}`)}`,
       ',format=yuv420p[v]',
     );
 }

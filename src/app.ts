@@ -14,6 +14,11 @@ import { openStore } from './store/index.ts';
 
 const WEB_ROOT = fileURLToPath(new URL('../dist/web', import.meta.url));
 
+/** What one broadcast's parts may take in memory: half a minute at 50 Mbit/s. */
+const MAX_WINDOW_BYTES = 192 << 20;
+/** Viewers read the end of a broadcast for this long. */
+const KEEP_AFTER_END_MS = 60_000;
+
 export interface App {
   /** The access token that the first start made, with its secret: shown once, then gone. */
   readonly firstToken: { readonly id: string; readonly secret: string } | null;
@@ -34,7 +39,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   };
   try {
     const { token = null } = await store.bootstrap({ token: config.bootstrapToken || undefined });
-    const shelf = new Shelf({ minWindowMs: config.liveWindowMs });
+    const shelf = new Shelf({ minWindowMs: config.liveWindowMs, maxBytes: MAX_WINDOW_BYTES, keepAfterEndMs: KEEP_AFTER_END_MS });
     closers.push(() => shelf.close());
     const registry = new LiveRegistry({
       reconnectWindowMs: config.reconnectWindowMs,
@@ -47,7 +52,6 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       },
     });
     const origin = createOrigin({ shelf, publicUrl: config.publicUrl, webRoot: WEB_ROOT, log });
-    closers.push(() => origin.close());
     const api = createApi({
       store,
       live: registry,
@@ -60,7 +64,10 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
         }),
     });
     await listenHttp(api, config);
-    closers.push(() => api.close());
+    closers.push(
+      () => api.close(),
+      () => origin.close(),
+    );
     const rtmp = new RtmpServer({
       host: config.rtmpHost,
       port: config.rtmpPort,

@@ -3,6 +3,8 @@ import type { TSchema } from 'typebox';
 import { CodedError } from '../base/index.ts';
 import { readAs } from '../contract/index.ts';
 
+const MAX_FORM_DEPTH = 4;
+
 /** Bodies that came as form fields: all their values are texts. */
 const forms = new WeakSet<object>();
 
@@ -11,40 +13,50 @@ const forms = new WeakSet<object>();
  * form that is really JSON is read as JSON: that is what `curl -d '{…}'` sends.
  */
 export function addBodyParsers(app: FastifyInstance): void {
-  const json = app.getDefaultJsonParser('error', 'error');
   const asText = { parseAs: 'string' } as const;
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('application/json', asText, (request, body, done) => {
-    if (body.length === 0) done(null);
-    else json(request, body as string, done);
-  });
-  app.addContentTypeParser('application/x-www-form-urlencoded', asText, (request, body, done) => {
-    if (/^\s*\{/.test(body as string)) json(request, body as string, done);
-    else done(null, readForm(body as string));
-  });
-  app.addContentTypeParser('*', asText, (_request, body, done) => {
-    if (body.length === 0) done(null);
-    else done(new CodedError('unsupported_media_type', 'Send the body as application/json.'));
+  app.addContentTypeParser('application/json', asText, async (_request: unknown, body: string) => readJson(body));
+  app.addContentTypeParser('application/x-www-form-urlencoded', asText, async (_request: unknown, body: string) =>
+    /^\s*\{/.test(body) ? readJson(body) : readForm(body),
+  );
+  app.addContentTypeParser('*', asText, async (_request: unknown, body: string) => {
+    if (body.length > 0) throw new CodedError('unsupported_media_type', 'Send the body as application/json.');
   });
 }
 
-/** Fields by their names; `settings[abr]=true` becomes a field of an object, `a[]=1&a[]=2` a list. */
+/** Keys such as `__proto__` do no harm here: the contract copies out what it names and nothing else. */
+function readJson(text: string): unknown {
+  if (text.length === 0) return undefined;
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new CodedError('bad_request', 'The body is not valid JSON.');
+  }
+}
+
+type Fields = Record<string, unknown>;
+
+/** Fields by their names: `settings[abr]=true` becomes a field of an object, `list[]=1&list[]=2` a list. */
 function readForm(text: string): object {
-  const form: Record<string, unknown> = Object.create(null);
+  const form: Fields = Object.create(null);
   for (const [name, value] of new URLSearchParams(text)) {
-    const [, first, second] = /^([^[]*)(?:\[([^\]]+)\])?/.exec(name)!;
-    if (second === undefined) {
-      form[first!] = name.endsWith('[]') ? [...((form[first!] as string[]) ?? []), value] : value;
-      continue;
-    }
-    const inner = form[first!];
-    const fields =
-      typeof inner === 'object' ? (inner as Record<string, unknown>) : (form[first!] = Object.create(null));
-    fields[second] = name.endsWith('[]') ? [...((fields[second] as string[]) ?? []), value] : value;
+    const path = name.match(/[^[\]]+/g) ?? [];
+    const last = path.pop();
+    if (last === undefined || path.length > MAX_FORM_DEPTH) continue;
+    let fields = form;
+    for (const key of path)
+      fields = isFields(fields[key]) ? fields[key] : (fields[key] = Object.create(null) as Fields);
+    const before = fields[last];
+    if (!name.endsWith('[]')) fields[last] = value;
+    else if (Array.isArray(before)) before.push(value);
+    else fields[last] = [value];
   }
   forms.add(form);
   return form;
 }
+
+const isFields = (value: unknown): value is Fields =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** Reads bodies, queries and parameters as their schemas say: JSON strictly, texts by what they stand for. */
 export const contractCompiler: FastifySchemaCompiler<TSchema> = ({ schema, httpPart }) => {

@@ -21,7 +21,8 @@ export function sendError(error: FastifyError | CodedError, request: FastifyRequ
   const statusCode = statusOf(error);
   if (statusCode === 401) reply.header('www-authenticate', 'Basic realm="LiveAPI", charset="UTF-8"');
   if (statusCode === 503) reply.header('retry-after', '1');
-  if (statusCode >= 500) request.log.error({ err: error }, 'api: request failed');
+  if (statusCode === 503) request.log.warn({ reason: error.message }, 'api: store unavailable');
+  else if (statusCode >= 500) request.log.error({ err: error }, 'api: request failed');
   const message = messageOf(error, statusCode, request.id);
   const answer: ErrorAnswer = { statusCode, error: STATUS_CODES[statusCode] ?? 'Error', message };
   reply.code(statusCode).send(answer);
@@ -30,8 +31,8 @@ export function sendError(error: FastifyError | CodedError, request: FastifyRequ
 function statusOf(error: FastifyError | CodedError): number {
   if (error instanceof CodedError) return STATUS[error.code] ?? 500;
   // The framework's own refusals (body too large, malformed JSON) carry a status; whatever else is thrown does not.
-  const { statusCode = 500 } = error as FastifyError;
-  return error.code?.startsWith('FST_') && statusCode >= 400 && statusCode < 500 ? statusCode : 500;
+  const { statusCode = 500 } = error;
+  return statusCode >= 400 && statusCode < 500 ? statusCode : 500;
 }
 
 function messageOf(error: Error, statusCode: number, requestId: string): string {

@@ -29,7 +29,8 @@ export function createApi(options: ApiOptions): FastifyInstance {
     loggerInstance: log as FastifyInstance['log'],
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: MAX_BODY_BYTES,
-    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 1024 },
+    // As long as a request line can be: an odd id is not found, not "too long".
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 16_384 },
     frameworkErrors: sendError,
     ...(serverFactory && { serverFactory }),
   }).withTypeProvider<TypeBoxTypeProvider>();

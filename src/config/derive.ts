@@ -69,7 +69,7 @@ function rtmpUrl(publicUrl: string, port: number): string {
 
 function url(name: string, value: string, protocols: readonly string[]): string {
   const parsed = URL.parse(value);
-  const plain = parsed && parsed.host && !parsed.username && !parsed.password && !parsed.search && !parsed.hash;
+  const plain = parsed?.host && !parsed.username && !parsed.password && !parsed.search && !parsed.hash;
   if (!plain || !protocols.includes(parsed.protocol)) {
     const allowed = protocols.map((protocol) => `${protocol}//`).join(' or ');
     throw invalid(

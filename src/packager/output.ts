@@ -37,10 +37,6 @@ export class Output {
     return this.#partTargetMs || this.#options.partTargetMs;
   }
 
-  get partTargetFixed(): boolean {
-    return this.#partTargetMs > 0;
-  }
-
   /** Fits the part target to the publisher's frames. The first call counts. */
   fixPartTarget(frameMs: number): void {
     this.#partTargetMs ||= choosePartTargetMs(frameMs, this.#options.partTargetMs);
@@ -74,7 +70,10 @@ export class Output {
   allowSegment(durationMs: number): void {
     const max = this.#options.maxTargetDurationS;
     if (this.#held || durationMs <= this.longestSegmentMs || this.#targetDurationS >= max) return;
-    this.#options.log?.warn({ targetDurationS: max }, 'key frames are further apart than the playlist promised; set the encoder to 2 s');
+    this.#options.log?.warn(
+      { targetDurationS: max },
+      'key frames are further apart than the playlist promised; set the encoder to 2 s',
+    );
     this.#targetDurationS = max;
     this.#sink.raiseTargetDuration(max);
   }
@@ -104,7 +103,6 @@ export class Output {
 
   #open(): void {
     const { segmentMs, defaultTargetDurationS, maxTargetDurationS } = this.#options;
-    this.fixPartTarget(this.frameMs);
     this.#targetDurationS = this.gopMs
       ? chooseTargetDurationS(this.gopMs, this.frameMs, segmentMs, maxTargetDurationS)
       : Math.min(defaultTargetDurationS, maxTargetDurationS);

@@ -1,4 +1,4 @@
-import { type Packet, toMs, type VideoTrack } from '../media/index.ts';
+import { type Packet, toMs } from '../media/index.ts';
 
 /** Every part but a segment's last must reach 85 % of PART-TARGET (RFC 8216bis, 4.4.4.9); a little more is asked here. */
 const FULL_PART = 0.87;
@@ -30,15 +30,4 @@ export function typicalFrameMs(packets: readonly Packet[], nextDts: number): num
   const ordinary = steps.filter((step) => step <= median * 1.5 && step >= median / 2);
   const mean = ordinary.reduce((sum, step) => sum + step, 0) / ordinary.length;
   return toMs(mean, packets[0]!.track.timescale);
-}
-
-const COMMON_RATES = [5, 10, 12, 12.5, 15, 20, 24, 25, 30, 48, 50, 60, 23.976, 29.97, 59.94, 120];
-
-/** Frames a second for the multivariant playlist: what the encoder says if the frames agree, else what is measured. */
-export function frameRateOf(track: VideoTrack, frameMs: number): number {
-  const measured = 1000 / frameMs;
-  const said = track.config.frameRate;
-  if (said !== null && Math.abs(said / measured - 1) < 0.05) return Math.round(said * 1000) / 1000;
-  const common = COMMON_RATES.find((rate) => Math.abs(rate / measured - 1) < 0.01);
-  return common ?? Math.round(measured * 1000) / 1000;
 }

@@ -1,7 +1,7 @@
 import type { WindowSegment } from './live-window.ts';
 
-/** Declared over measured: a scene harder than any before should not at once exceed what players were told. */
-const HEADROOM = 1.1;
+/** Percent declared over measured: a scene harder than any before should not at once exceed what players were told. */
+const HEADROOM = 10;
 /** Declared figures are rounded up to this, so that they seldom change. */
 const STEP = 10_000;
 
@@ -31,14 +31,14 @@ export class Bandwidth {
 
   /** Bits a second to declare. `open` is the segment in progress: all there is to measure before the first one closes. */
   declared(open: WindowSegment | null, rendition: 'main' | 'audio'): { peak: number; average: number } {
-    let { average, peak } = { average: (this.#bits / this.#us) * 1e6, peak: this.#peak };
+    let average = (this.#bits / this.#us) * 1e6;
     if (this.#us === 0) average = open?.durationUs ? (bytesOf(open, rendition) * 8e6) / open.durationUs : 0;
-    peak = Math.max(peak, average);
-    return { peak: roundUp(peak), average: roundUp(average) };
+    return { peak: roundUp(Math.max(this.#peak, average)), average: roundUp(average) };
   }
 }
 
-const roundUp = (bitsPerSecond: number): number => Math.max(1, Math.ceil((bitsPerSecond * HEADROOM) / STEP)) * STEP;
+const roundUp = (bitsPerSecond: number): number =>
+  Math.max(1, Math.ceil((bitsPerSecond * (100 + HEADROOM)) / 100 / STEP)) * STEP;
 
 function bytesOf(segment: WindowSegment, rendition: 'main' | 'audio'): number {
   let bytes = 0;

@@ -25,7 +25,7 @@ export class Shelf {
   readonly #options: ShelfOptions;
   readonly #places = new Map<string, Place>();
   readonly #timers = new Set<NodeJS.Timeout>();
-  /** Above every number that a window no longer held has used. */
+  /** Above every number that a window taken away has used. */
   #floor = 0;
 
   constructor(options: ShelfOptions) {
@@ -51,7 +51,7 @@ export class Shelf {
     previous?.end();
     if (previous) this.#retire(place, previous);
     const now = (this.#options.wallClock ?? Date.now)();
-    const first = Math.max(Math.floor((now - EPOCH_MS) / 1000), this.#floor, previous ? highest(previous) : 0);
+    const first = Math.max(Math.floor((now - EPOCH_MS) / 1000), this.#floor);
     place.current = new LiveWindow({
       ...broadcast,
       firstMsn: first + 1,
@@ -98,9 +98,9 @@ export class Shelf {
     if (place.current !== window) return;
     place.current = null;
     place.earlier.add(window);
+    this.#floor = Math.max(this.#floor, highest(window));
     this.#later(window.longestMs * 2, () => {
       place.earlier.delete(window);
-      this.#floor = Math.max(this.#floor, highest(window));
       if (!place.current && place.earlier.size === 0) this.#places.delete(window.playbackId);
     });
   }

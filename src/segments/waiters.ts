@@ -18,9 +18,9 @@ export class Waiters {
   readonly #clock: () => number;
   readonly #all = new Set<Waiter>();
   #sweeper: NodeJS.Timeout | null = null;
-  /** The round of waking under way, which a change during it repeats. */
+  /** A round of waking is about to begin, after the current callback or after the round under way. */
+  #due = false;
   #round: SetIterator<Waiter> | null = null;
-  #again = false;
 
   constructor(clock: () => number) {
     this.#clock = clock;
@@ -44,26 +44,23 @@ export class Waiters {
    * viewers, and nobody sees a hint that is withdrawn a line later.
    */
   wake(): void {
-    if (this.#all.size === 0) return;
-    if (this.#round) {
-      this.#again = true;
-      return;
-    }
-    this.#round = this.#all.values();
-    queueMicrotask(this.#turn);
+    if (this.#due || this.#all.size === 0) return;
+    this.#due = true;
+    if (!this.#round) queueMicrotask(this.#begin);
   }
 
+  readonly #begin = (): void => {
+    this.#due = false;
+    this.#round = this.#all.values();
+    this.#turn();
+  };
+
   readonly #turn = (): void => {
-    const round = this.#round;
-    if (!round) return;
     for (let i = 0; i < TURN; i++) {
-      const next = round.next();
+      const next = this.#round!.next();
       if (next.done) {
         this.#round = null;
-        if (this.#again) {
-          this.#again = false;
-          this.wake();
-        }
+        if (this.#due) this.#begin();
         return;
       }
       if (next.value.onChange()) this.#all.delete(next.value);

@@ -43,24 +43,27 @@ const NO_PASSWORD = randomHex(16);
  */
 export async function openStore({ dataDir, log }: StoreOptions): Promise<Store> {
   const file = prepareDataDir(dataDir);
-  const db = new Kysely<Tables>({ dialect: sqliteDialect(new SqliteClient(() => spawnSqliteWorker(file), log)) });
+  const client = new SqliteClient(() => spawnSqliteWorker(file), log);
+  const db = new Kysely<Tables>({ dialect: sqliteDialect(client) });
   const { error } = await new Migrator({ db, provider: { getMigrations: async () => MIGRATIONS } }).migrateToLatest();
   if (error) {
-    await db.destroy();
+    await client.close();
     const reason = error instanceof Error ? error.message : String(error);
     const message = `The database ${file} cannot be used: ${reason} Is it another program's, or a newer version's?`;
     throw new CodedError('data_dir_unusable', message, { cause: error });
   }
-  return new SqlStore(db, log);
+  return new SqlStore(db, log, () => client.close());
 }
 
 class SqlStore implements Store {
   readonly liveStreams: LiveStreams;
   readonly tokens: TokenStore;
   readonly #db: Kysely<Tables>;
+  readonly #closeDatabase: () => Promise<void>;
 
-  constructor(db: Kysely<Tables>, log: Logger) {
+  constructor(db: Kysely<Tables>, log: Logger, closeDatabase: () => Promise<void>) {
     this.#db = db;
+    this.#closeDatabase = closeDatabase;
     this.liveStreams = new LiveStreamStore(db);
     this.tokens = new TokenStore(db, log);
   }
@@ -116,7 +119,8 @@ class SqlStore implements Store {
 
   async close(): Promise<void> {
     await this.tokens.settled();
-    await this.#db.destroy();
+    // Not through Kysely, whose error for calls after that has no code.
+    await this.#closeDatabase();
   }
 }
 

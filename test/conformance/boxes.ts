@@ -9,6 +9,12 @@ export interface Box {
   readonly body: Buffer;
 }
 
+interface SampleDefaults {
+  readonly duration: number;
+  readonly size: number;
+  readonly flags: number;
+}
+
 export interface InitTrack {
   readonly id: number;
   readonly kind: 'video' | 'audio';
@@ -22,7 +28,8 @@ export interface InitTrack {
   readonly width: number;
   readonly height: number;
   readonly hasEdits: boolean;
-  readonly hasTrex: boolean;
+  /** What holds where a fragment says nothing (trex); null without one. */
+  readonly defaults: SampleDefaults | null;
   readonly sampleCount: number;
 }
 
@@ -89,7 +96,7 @@ function audioConfig(esds: Box): Buffer {
   return specific.tag === 5 ? specific.body : fail('esds without AudioSpecificConfig');
 }
 
-function readTrack(trak: Box, extended: ReadonlySet<number>): InitTrack {
+function readTrack(trak: Box, extended: ReadonlyMap<number, SampleDefaults>): InitTrack {
   const tkhd = path(trak, 'tkhd').body;
   const id = tkhd.readUInt32BE(tkhd[0] === 1 ? 20 : 12);
   const mdia = path(trak, 'mdia');
@@ -113,7 +120,7 @@ function readTrack(trak: Box, extended: ReadonlySet<number>): InitTrack {
     width: video ? entry.body.readUInt16BE(24) : 0,
     height: video ? entry.body.readUInt16BE(26) : 0,
     hasEdits: children(trak).some((box) => box.type === 'edts'),
-    hasTrex: extended.has(id),
+    defaults: extended.get(id) ?? null,
     sampleCount: ['stts', 'stsc', 'stco'].reduce(
       (sum, type) => sum + path(stbl, type).body.readUInt32BE(4),
       path(stbl, 'stsz').body.readUInt32BE(8),
@@ -126,14 +133,17 @@ export function readInit(bytes: Buffer): InitTrack[] {
   const boxes = readBoxes(bytes);
   if (boxes[0]?.type !== 'ftyp') fail(`an init begins with ${boxes[0]?.type}`);
   const moov = children(one(boxes, 'moov'));
-  const trex = children(one(moov, 'mvex'))
+  const defaults = children(one(moov, 'mvex'))
     .filter((box) => box.type === 'trex')
-    .map((box) => box.body.readUInt32BE(4));
-  return moov.filter((box) => box.type === 'trak').map((trak) => readTrack(trak, new Set(trex)));
+    .map(({ body }): [number, SampleDefaults] => [
+      body.readUInt32BE(4),
+      { duration: body.readUInt32BE(12), size: body.readUInt32BE(16), flags: body.readUInt32BE(20) },
+    ]);
+  return moov.filter((box) => box.type === 'trak').map((trak) => readTrack(trak, new Map(defaults)));
 }
 
-/** Reads the moof + mdat pairs of a part or a segment (H60). `trex` defaults are not used: every needed value is in the fragment. */
-export function readFragments(bytes: Buffer): Fragment[] {
+/** Reads the moof + mdat pairs of a part or a segment (H60), whose initialization segment is `init`. */
+export function readFragments(bytes: Buffer, init: readonly InitTrack[]): Fragment[] {
   const boxes = readBoxes(bytes).filter(
     (box) => box.type !== 'styp' && box.type !== 'prft' && box.type !== 'emsg' && box.type !== 'sidx',
   );
@@ -146,18 +156,26 @@ export function readFragments(bytes: Buffer): Fragment[] {
     const inside = children(moof);
     fragments.push({
       sequence: one(inside, 'mfhd').body.readUInt32BE(4),
-      tracks: inside.filter((box) => box.type === 'traf').map((traf) => readTraf(traf, moof, mdat, bytes)),
+      tracks: inside.filter((box) => box.type === 'traf').map((traf) => readTraf(traf, moof, mdat, bytes, init)),
     });
   }
   return fragments;
 }
 
-function readTraf(traf: Box, moof: Box, mdat: Box, bytes: Buffer): Fragment['tracks'][number] {
+function readTraf(
+  traf: Box,
+  moof: Box,
+  mdat: Box,
+  bytes: Buffer,
+  init: readonly InitTrack[],
+): Fragment['tracks'][number] {
   const boxes = children(traf);
   const tfhd = one(boxes, 'tfhd').body;
   const flags = tfhd.readUIntBE(1, 3);
   if (!(flags & 0x020000)) fail('tfhd without default-base-is-moof');
   if (flags & 0x000001) fail('tfhd with a base data offset');
+  const id = tfhd.readUInt32BE(4);
+  const defaults = init.find((track) => track.id === id)?.defaults ?? fail(`track ${id} has no trex`);
   let at = 8;
   const field = (flag: number): number | undefined => (flags & flag ? tfhd.readUInt32BE((at += 4) - 4) : undefined);
   field(0x2);
@@ -178,21 +196,17 @@ function readTraf(traf: Box, moof: Box, mdat: Box, bytes: Buffer): Fragment['tra
     if (has & 0x1) position = moof.start + trun.readInt32BE((cursor += 4) - 4);
     const firstFlags = has & 0x4 ? next() : undefined;
     for (let index = 0; index < count; index++) {
-      const duration = has & 0x100 ? next() : (defaultDuration ?? fail('no sample duration'));
-      const size = has & 0x200 ? next() : (defaultSize ?? fail('no sample size'));
+      const duration = has & 0x100 ? next() : (defaultDuration ?? defaults.duration);
+      const size = has & 0x200 ? next() : (defaultSize ?? defaults.size);
       const sampleFlags =
-        has & 0x400
-          ? next()
-          : index === 0 && firstFlags !== undefined
-            ? firstFlags
-            : (defaultFlags ?? fail('no sample flags'));
+        has & 0x400 ? next() : index === 0 && firstFlags !== undefined ? firstFlags : (defaultFlags ?? defaults.flags);
       let offset = 0;
       if (has & 0x800) {
         offset = trun[0] === 1 ? trun.readInt32BE(cursor) : trun.readUInt32BE(cursor);
         cursor += 4;
       }
       if (position < mdat.start + 8 || position + size > mdat.end)
-        fail(`sample ${index} of track ${tfhd.readUInt32BE(4)} lies outside mdat`);
+        fail(`sample ${index} of track ${id} lies outside mdat`);
       samples.push({
         dts,
         pts: dts + offset,
@@ -205,7 +219,7 @@ function readTraf(traf: Box, moof: Box, mdat: Box, bytes: Buffer): Fragment['tra
     }
     if (cursor !== trun.length) fail('trun is longer than its samples');
   }
-  return { id: tfhd.readUInt32BE(4), baseDts, samples };
+  return { id, baseDts, samples };
 }
 
 /** Whether an AVC access unit with 4-byte lengths holds an IDR slice. */

@@ -8,17 +8,15 @@ export class NotApplicable {
   }
 }
 
-/** One numbered assertion over what was watched. Throws when it does not hold. */
+/** One numbered assertion over what was watched. Throws when it does not hold; may answer with a NotApplicable. */
 export interface Check {
   readonly id: string;
   readonly says: string;
-  readonly run: (evidence: Evidence) => NotApplicable | undefined | Promise<NotApplicable | undefined>;
+  readonly run: (evidence: Evidence) => unknown;
 }
 
-type Run = (evidence: Evidence) => NotApplicable | undefined | void | Promise<NotApplicable | undefined | void>;
-
 /** Shorthand for the lists of checks. */
-export const check = (id: string, says: string, run: Run): Check => ({ id, says, run: run as Check['run'] });
+export const check = (id: string, says: string, run: Check['run']): Check => ({ id, says, run });
 
 /** @throws with `why` unless `condition` holds. */
 export function must(condition: unknown, why: string | (() => string)): asserts condition {

@@ -114,17 +114,22 @@ export function readEvidence(name: 'main' | 'audio', watch: RenditionWatch): Ren
     .map((segment, index): SegmentEvidence => {
       if (segment.listed.discontinuity && index > 0) run++;
       const bytes = bytesOf(segment.listed.uri);
+      const init = initOf(segment.listed.map);
       return {
         msn: segment.msn,
         run,
         listed: segment.listed,
         listedAtMs: segment.listedAtMs,
         bytes,
-        fragments: bytes ? attempt(segment.listed.uri, [], () => readFragments(bytes)) : [],
-        init: initOf(segment.listed.map),
+        fragments: bytes ? attempt(segment.listed.uri, [], () => readFragments(bytes, init)) : [],
+        init,
         parts: segment.parts.map((listed) => {
           const part = bytesOf(listed.uri);
-          return { listed, bytes: part, fragments: part ? attempt(listed.uri, [], () => readFragments(part)) : [] };
+          return {
+            listed,
+            bytes: part,
+            fragments: part ? attempt(listed.uri, [], () => readFragments(part, init)) : [],
+          };
         }),
       };
     });

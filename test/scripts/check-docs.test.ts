@@ -19,7 +19,10 @@ test('links, paths and scripts that a document names must exist', () => {
     writeFileSync(join(root, 'README.md'), good.join('\n'));
     writeFileSync(join(root, 'docs/architecture.md'), '[up](../README.md) `package.json`');
     assert.deepEqual(checkDocs(root), []);
-    writeFileSync(join(root, 'docs/guide/obs.md'), 'see [x](../nowhere.md), `src/gone/index.ts:12`, `gone.md`, npm test, `npm run gone`');
+    writeFileSync(
+      join(root, 'docs/guide/obs.md'),
+      'see [x](../nowhere.md), `src/gone/index.ts:12`, `gone.md`, npm test, `npm run gone`',
+    );
     assert.deepEqual(checkDocs(root), [
       'docs/guide/obs.md: link to ../nowhere.md',
       'docs/guide/obs.md: src/gone/index.ts',

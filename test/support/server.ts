@@ -48,7 +48,8 @@ export interface TestServer {
 /** Where an encoder pushes to: server and key in one URL. */
 export const ingestUrl = (stream: LiveStream): string => `${stream.ingest.server}/${stream.ingest.key}`;
 
-async function freePorts(count: number): Promise<number[]> {
+/** Ports of loopback that were free a moment ago. */
+export async function freePorts(count: number): Promise<number[]> {
   const servers = await Promise.all(
     Array.from({ length: count }, async () => {
       const server = createServer();

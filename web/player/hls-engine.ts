@@ -117,12 +117,14 @@ export class HlsEngine implements Engine {
 
   #onError(error: ErrorData): void {
     if (!error.fatal || this.#closed) return;
-    if (unplayable.has(error.details)) return this.#end('unplayable');
-    if (error.type !== Hls.ErrorTypes.MEDIA_ERROR) return this.#end('lost');
     const now = performance.now();
-    if (now - this.#repairedAt < repairAgainMs) return this.#end('broken');
-    this.#repairedAt = now;
-    this.#hls.recoverMediaError();
+    if (unplayable.has(error.details)) this.#end('unplayable');
+    else if (error.type !== Hls.ErrorTypes.MEDIA_ERROR) this.#end('lost');
+    else if (now - this.#repairedAt < repairAgainMs) this.#end('broken');
+    else {
+      this.#repairedAt = now;
+      this.#hls.recoverMediaError();
+    }
   }
 
   /** Later, because hls.js must not be destroyed from within one of its own events. */

@@ -35,6 +35,11 @@ export class LivePlayer extends HTMLElement {
     return this.#session?.latencyS ?? null;
   }
 
+  /** Plays, at the live edge; off air it makes sure that playback will begin. */
+  play(): void {
+    this.#session?.play();
+  }
+
   connectedCallback(): void {
     const { media, options } = this;
     const isVideo = media.localName === 'video';
@@ -51,7 +56,7 @@ export class LivePlayer extends HTMLElement {
     });
     this.#session = session;
     for (const type of ['play', 'pause', 'volumechange', 'emptied']) media.addEventListener(type, () => this.#show());
-    this.#on('.go-live, .start', () => session.play());
+    this.#on('.go-live, .start', () => this.play());
     this.#on('.unmute', () => {
       media.muted = false;
       if (media.volume === 0) media.volume = 1;

@@ -36,6 +36,8 @@ const hopelessMs = 12_000;
 const jumpBehindS = 4;
 /** How long a broadcast that vanished without a word is said to be back in a moment. */
 const vanishedMs = 60_000;
+/** Stuck for this long when the viewer or the network comes back: do not wait for timers. */
+const impatientMs = 3_000;
 const suspendAfterMs = 15_000;
 const provenMs = 10_000;
 const unplayableAgainMs = 30_000;
@@ -85,7 +87,10 @@ export class Session {
   }
 
   start(): void {
-    if (!hlsEngineWorks() && !nativeEngineWorks(this.#media)) return this.#setState('error');
+    if (!hlsEngineWorks() && !nativeEngineWorks(this.#media)) {
+      this.#setState('error');
+      return;
+    }
     const { signal } = this.#aborter;
     const on = (target: EventTarget, types: string, listener: () => void) => {
       for (const type of types.split(' ')) target.addEventListener(type, listener, { signal });
@@ -168,7 +173,7 @@ export class Session {
     }
     void this.#play();
     this.#tick();
-    if (this.#state !== 'playing') this.#again(0);
+    if (this.#state === 'connecting' && performance.now() - this.#movedAt > impatientMs) this.#again(0);
   }
 
   #lookSoon(delayMs: number): void {
@@ -181,7 +186,10 @@ export class Session {
     const onAir = await probe(this.#options.url, this.#aborter.signal);
     this.#looking = false;
     if (this.#aborter.signal.aborted || (this.#engine && !this.#suspended)) return;
-    if (onAir === 'live' && this.#wanted) return this.#connect();
+    if (onAir === 'live' && this.#wanted) {
+      this.#connect();
+      return;
+    }
     if (onAir === 'live') this.#setState('playing');
     else {
       this.#closeEngine();
@@ -245,10 +253,12 @@ export class Session {
     if (engine.over && (media.ended || stillMs > stallMs)) {
       this.#lastSeenAt = Number.NEGATIVE_INFINITY;
       this.#again(firstLookMs);
-      return this.#setState('ended');
+      this.#setState('ended');
+      return;
     }
     const shown = media.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA && this.#time > 0;
-    if (media.paused ? shown && !engine.quiet : shown && stillMs < stallMs && media.playbackRate > 0) this.#onMoving(now);
+    if (media.paused ? shown && !engine.quiet : shown && stillMs < stallMs && media.playbackRate > 0)
+      this.#onMoving(now);
     else if (shown && engine.quiet) {
       this.#setState('away');
       engine.hold();

@@ -1,5 +1,5 @@
-import type { FastifyInstance } from 'fastify';
-import { CodedError } from '../../base/index.ts';
+import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { ErrorAnswer } from '../../contract/index.ts';
 import type { Store } from '../../store/index.ts';
 import { allowOnly } from '../errors.ts';
 
@@ -14,12 +14,17 @@ export async function healthRoutes(app: FastifyInstance, { store, isDraining }: 
 
   app.get('/health/live', open, async () => ({ status: 'ok' }));
 
-  app.get('/health/ready', open, async () => {
-    if (isDraining()) throw new CodedError('store_unavailable', 'The server is shutting down.');
-    if (!(await store.ready())) throw new CodedError('store_unavailable', 'The database does not answer.');
+  app.get('/health/ready', open, async (_request, reply) => {
+    if (isDraining()) return notReady(reply, 'The server is shutting down.');
+    if (!(await store.ready())) return notReady(reply, 'The database does not answer.');
     return { status: 'ok' };
   });
 
   allowOnly(app, '/health/live', ['GET'], open);
   allowOnly(app, '/health/ready', ['GET'], open);
+}
+
+function notReady(reply: FastifyReply, message: string): ErrorAnswer {
+  reply.code(503).header('retry-after', '1');
+  return { statusCode: 503, error: 'Service Unavailable', message };
 }

@@ -12,25 +12,31 @@ class Writer {
   }
 
   byte(value: number): void {
-    this.#bytes[this.#room(1)] = value;
+    const at = this.#room(1);
+    this.#bytes[at] = value;
   }
 
   uint16(value: number): void {
-    this.#bytes.writeUInt16BE(value, this.#room(2));
+    const at = this.#room(2);
+    this.#bytes.writeUInt16BE(value, at);
   }
 
   uint32(value: number): void {
-    this.#bytes.writeUInt32BE(value, this.#room(4));
+    const at = this.#room(4);
+    this.#bytes.writeUInt32BE(value, at);
   }
 
   double(value: number): void {
-    this.#bytes.writeDoubleBE(value, this.#room(8));
+    const at = this.#room(8);
+    this.#bytes.writeDoubleBE(value, at);
   }
 
   text(value: string, bytes: number): void {
-    this.#bytes.write(value, this.#room(bytes), bytes, 'utf8');
+    const at = this.#room(bytes);
+    this.#bytes.write(value, at, bytes, 'utf8');
   }
 
+  /** Where the next `bytes` go. May replace the buffer, so it comes before any use of it. */
   #room(bytes: number): number {
     const start = this.#length;
     this.#length += bytes;

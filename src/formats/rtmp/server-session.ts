@@ -219,9 +219,7 @@ export class ServerSession {
 
   #onMedia(kind: 'audio' | 'video', timestamp: number, streamId: number, body: Buffer): void {
     if (body.length === 0 || !this.#isPublisher(streamId)) return;
-    // A configuration is kept for as long as the publisher lives, and must not keep a whole block of others' frames.
-    const own = isConfiguration(kind, body) ? Buffer.from(body) : body;
-    this.#events.media(kind, this.#timeline.at(timestamp), own);
+    this.#events.media(kind, this.#timeline.at(timestamp), isConfiguration(kind, body) ? unpooled(body) : body);
   }
 
   #onCommand(command: Command): void {
@@ -358,6 +356,13 @@ export class ServerSession {
 
 function status(level: 'status' | 'error', code: string, description: string): Record<string, string> {
   return { level, code, description };
+}
+
+/** A configuration is kept for as long as the publisher lives, and must not keep the memory of a hundred frames with it. */
+function unpooled(body: Buffer): Buffer {
+  const own = Buffer.allocUnsafeSlow(body.length);
+  body.copy(own);
+  return own;
 }
 
 /** Acknowledgement, window size and peer bandwidth begin with four bytes. */

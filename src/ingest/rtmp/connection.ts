@@ -209,7 +209,8 @@ export class RtmpConnection implements Publisher {
     this.#claim = null;
     this.#enter('refused', LINGER_MS);
     this.#socket?.resume();
-    this.#socket?.end();
+    // Said from within receive(), the reason leaves when that returns; the socket ends after it.
+    queueMicrotask(() => this.#socket?.end());
   }
 
   #enter(step: Step, forMs: number): void {

@@ -1,0 +1,47 @@
+import { spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+
+/** CPU time that all threads of a process have used, in ms, from the scheduler's own count of nanoseconds. Linux only. */
+export function cpuMs(pid: number): number {
+  let ns = 0;
+  for (const thread of readdirSync(`/proc/${pid}/task`)) {
+    try {
+      ns += Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ')[0]);
+    } catch {
+      // The thread ended between the two reads.
+    }
+  }
+  return ns / 1e6;
+}
+
+/** Resident memory of a process, in bytes. */
+export function residentBytes(pid: number): number {
+  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024;
+}
+
+const pinned = availableParallelism() > 1 && spawnSync('taskset', ['--version']).status === 0;
+
+/** Core of the process under test and core of everything that loads it. */
+export const SERVER_CORE = 0;
+export const LOAD_CORE = 1;
+
+/** Keeps a process with all its threads on one core; does nothing where there is one core only, or no taskset. */
+export function pin(pid: number, core: number): void {
+  if (pinned) spawnSync('taskset', ['-a', '-p', '-c', String(core), String(pid)]);
+}
+
+/** The value below which the share `p` (0 to 1) of `values` lies. */
+export function percentile(values: readonly number[], p: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(p * sorted.length))] ?? Number.NaN;
+}
+
+export const median = (values: readonly number[]): number => percentile(values, 0.5);
+
+/** Runs `work` and says how much CPU time the process `pid` used meanwhile, and how long it took; both in ms. */
+export async function during(pid: number, work: () => Promise<unknown>): Promise<{ cpuMs: number; wallMs: number }> {
+  const [cpu, wall] = [cpuMs(pid), performance.now()];
+  await work();
+  return { cpuMs: cpuMs(pid) - cpu, wallMs: performance.now() - wall };
+}

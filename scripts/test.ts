@@ -1,0 +1,121 @@
+// `npm test`: the checks, then the rooms' tests (as many files at a time as there are cores), then one file at a time what
+// needs the machine for itself: web pages, hostile input, end to end. `npm test -- <pattern>…` runs only the test files whose
+// path contains a pattern, without the checks. The last line is `N passed, N failed`; a file that crashes, hangs or has no
+// tests counts as a failure, and so does a run without any test.
+import { readdirSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { run } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { runChecks } from './check.ts';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+/** What one file may take. A file that hangs is ended after it, and its test that did not end is named. */
+const FILE_LIMIT_MS = 15 * 60_000;
+
+/** In this order and alone: they start servers, encoders and browsers of their own. */
+const ALONE = ['web', 'hostile', 'conformance', 'e2e'];
+
+const total = { passed: 0, failed: 0, skipped: 0 };
+
+/** The message and the place of an error that came out of a test file, as lines for the terminal. */
+function explain(error: Error & { cause?: unknown }): string {
+  const cause = error.cause instanceof Error ? error.cause : error;
+  const frames = (cause.stack ?? '')
+    .split('\n')
+    .filter((line) => line.includes(root) && !line.includes('node_modules'));
+  return [
+    cause.message,
+    ...frames.slice(0, 5).map((line) => line.replace(`file://${root}`, '').replace(root, '')),
+  ].join('\n');
+}
+
+const indent = (text: string, by: string): string => text.trimEnd().replace(/^/gm, by);
+
+/** Runs one file in a process of its own, and prints a line for it: with its failures, and what it printed itself. */
+async function runFile(path: string): Promise<void> {
+  const started = performance.now();
+  const file = join(root, path);
+  let [passed, failed, skipped] = [0, 0, 0];
+  let output = '';
+  let errors = '';
+  const failures: string[] = [];
+  const running = new Set<string>();
+  const events = run({ files: [file], cwd: root, signal: AbortSignal.timeout(FILE_LIMIT_MS) });
+  for await (const { type, data } of events) {
+    if (type === 'test:stdout') output += data.message;
+    else if (type === 'test:stderr') errors += data.message;
+    else if (type === 'test:diagnostic' && data.nesting > 0) output += `${data.message}\n`;
+    else if (type === 'test:start' && data.name !== file) running.add(data.name);
+    if (type !== 'test:pass' && type !== 'test:fail') continue;
+    running.delete(data.name);
+    if (type === 'test:pass') {
+      if (data.details.type === 'suite' || data.name === file) continue;
+      if (data.skip !== undefined || data.todo !== undefined) skipped++;
+      else passed++;
+      continue;
+    }
+    const { error } = data.details;
+    // A test that failed only because a test inside it did has been reported by that one.
+    if (error.failureType === 'subtestsFailed') continue;
+    failed++;
+    const what =
+      data.name === file ? `the file did not end well${[...running].map((name) => `, in: ${name}`)}` : data.name;
+    failures.push(`✘ ${what}\n${indent(explain(error), '  ')}`);
+  }
+  if (passed + failed + skipped === 0) {
+    failed++;
+    failures.push('✘ there is no test in this file');
+  }
+  total.passed += passed;
+  total.failed += failed;
+  total.skipped += skipped;
+  const counts = `${passed} passed${failed ? `, ${failed} failed` : ''}${skipped ? `, ${skipped} skipped` : ''}`;
+  console.log(`${failed ? '✘' : '✔'} ${path}  ${counts}  ${((performance.now() - started) / 1000).toFixed(1)} s`);
+  if (output) console.log(indent(output, '    │ '));
+  for (const failure of failures) console.log(indent(failure, '    '));
+  if (failed && errors) console.log(indent(errors.slice(-8000), '    ┆ '));
+}
+
+/** Runs `files`, `atOnce` at a time. */
+async function runFiles(files: readonly string[], atOnce: number): Promise<void> {
+  const waiting = [...files];
+  const worker = async () => {
+    for (let path = waiting.shift(); path; path = waiting.shift()) await runFile(path);
+  };
+  await Promise.all(Array.from({ length: atOnce }, worker));
+}
+
+const started = performance.now();
+const patterns = process.argv.slice(2);
+const files = readdirSync(join(root, 'test'), { recursive: true, encoding: 'utf8' })
+  .filter((name) => name.endsWith('.test.ts'))
+  .map((name) => `test/${name}`)
+  .filter((path) => patterns.length === 0 || patterns.some((pattern) => path.includes(pattern)))
+  .sort();
+const groupOf = (path: string) => ALONE.indexOf(path.split('/')[1]!);
+
+if (patterns.length === 0) {
+  const checks = await runChecks();
+  total.passed += checks.passed;
+  total.failed += checks.failed;
+}
+await runFiles(
+  files.filter((path) => groupOf(path) < 0),
+  Math.min(4, availableParallelism()),
+);
+for (const group of ALONE.keys())
+  await runFiles(
+    files.filter((path) => groupOf(path) === group),
+    1,
+  );
+
+if (files.length === 0) {
+  total.failed++;
+  console.log(`✘ no test file matches ${patterns.join(' ')}`);
+}
+if (total.skipped) console.log(`${total.skipped} skipped`);
+console.log(`${((performance.now() - started) / 1000).toFixed(1)} s in all`);
+console.log(`${total.passed} passed, ${total.failed} failed`);
+process.exitCode = total.failed > 0 ? 1 : 0;

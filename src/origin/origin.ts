@@ -1,0 +1,118 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { forLog, type Logger } from '../base/index.ts';
+import type { LiveWindow, Shelf } from '../segments/index.ts';
+import { Pages } from './pages.ts';
+import { PlaylistCache } from './playlist-cache.ts';
+import { sendError, sendMedia, sendPreflight } from './respond.ts';
+import { assetName, mediaRoute, pagePlaybackId, type Route } from './route.ts';
+import { MEDIA_TYPES, mediaEtag, PartRequest, PlaylistRequest } from './waiting.ts';
+
+export interface OriginOptions {
+  readonly shelf: Pick<Shelf, 'get' | 'find'>;
+  /** What viewers' URLs begin with, without a slash at the end; may contain a path, when a proxy adds one. */
+  readonly publicUrl: string;
+  /** The folder of the built pages: player.html, audio.html, assets/. */
+  readonly webRoot: string;
+  readonly log: Logger;
+}
+
+export interface Origin {
+  /** Whether the request target is the origin's to answer. */
+  handles(url: string): boolean;
+  /** Answers one request, now or later. Never throws. */
+  handle(req: IncomingMessage, res: ServerResponse): void;
+  /** Playlists rendered so far. */
+  readonly renders: number;
+  /** From now on requests are answered 503. Those that wait are answered when their windows end. */
+  close(): void;
+}
+
+const MAX_URL = 8192;
+
+/** Serves playlists, parts, segments and player pages. Reads the built pages at once; holds no socket and no timer. */
+export function createOrigin(options: OriginOptions): Origin {
+  const { shelf, log } = options;
+  const publicUrl = options.publicUrl.replace(/\/+$/, '');
+  const base = new URL(publicUrl).pathname.replace(/\/$/, '');
+  const pages = new Pages(options.webRoot, publicUrl);
+  if (!pages.built) log.warn('player pages are not built: embed URLs answer 503 until `npm run build` has run');
+  const playlists = new PlaylistCache();
+  let closed = false;
+
+  /** A proxy may hand on the public path with its prefix or without: both are the same resource. */
+  const withoutBase = (url: string): string =>
+    base !== '' && url.startsWith(base) && url.charCodeAt(base.length) === 0x2f ? url.slice(base.length) : url;
+
+  const handles = (url: string): boolean => {
+    const local = withoutBase(url);
+    return local.startsWith('/hls/') || local.startsWith('/embed/');
+  };
+
+  const answer = (req: IncomingMessage, res: ServerResponse) => {
+    if (req.url!.length > MAX_URL) return sendError(res, 414);
+    if (req.method === 'OPTIONS') return sendPreflight(res);
+    if (req.method !== 'GET' && req.method !== 'HEAD') return sendError(res, 405);
+    if (closed) return sendError(res, 503);
+    const url = withoutBase(req.url!);
+    const mark = url.indexOf('?');
+    const path = mark < 0 ? url : url.slice(0, mark);
+    const query = mark < 0 ? '' : url.slice(mark + 1);
+    const route = mediaRoute(path);
+    if (route) return answerMedia(req, res, route, query);
+    const playbackId = pagePlaybackId(path);
+    if (playbackId) return pages.sendPage(req, res, playbackId, query.split('&').includes('onlyAudio=true'));
+    const asset = assetName(path);
+    if (asset) return pages.sendAsset(req, res, asset);
+    sendError(res, /%(?![0-9a-f]{2})/i.test(path) ? 400 : 404);
+  };
+
+  const answerMedia = (req: IncomingMessage, res: ServerResponse, route: Route, query: string) => {
+    const playlist = route.broadcastId === '';
+    const window = playlist ? shelf.get(route.playbackId) : shelf.find(route.playbackId, route.broadcastId);
+    if (!window || (route.userId !== null && route.userId !== window.userId)) return sendError(res, 404);
+    if (playlist) new PlaylistRequest(playlists, query, req, res, window, route).start();
+    else if (route.kind === 'part') new PartRequest(req, res, window, route).start();
+    else {
+      const chunks = route.kind === 'init' ? initChunks(window, route) : segmentChunks(window, route);
+      if (chunks) sendMedia(req, res, MEDIA_TYPES[route.rendition], mediaEtag(route), chunks);
+      else sendError(res, 404);
+    }
+  };
+
+  return {
+    handles,
+    handle(req, res) {
+      try {
+        answer(req, res);
+      } catch (error) {
+        log.error({ err: error, url: forLog(req.url ?? '') }, 'media request failed');
+        if (res.headersSent) res.destroy();
+        else sendError(res, 500);
+      }
+    },
+    get renders() {
+      return playlists.renders;
+    },
+    close() {
+      closed = true;
+    },
+  };
+}
+
+function initChunks(window: LiveWindow, route: Route): Buffer[] | null {
+  const init = window.init(route.number, route.rendition);
+  return init ? [init] : null;
+}
+
+/** The parts of a complete segment; null while it is in progress, and where the rendition has nothing. */
+function segmentChunks(window: LiveWindow, route: Route): Buffer[] | null {
+  const segment = window.segment(route.number);
+  if (!segment?.complete) return null;
+  const chunks: Buffer[] = [];
+  for (const part of segment.parts) {
+    const chunk = part[route.rendition];
+    if (!chunk) return null;
+    chunks.push(chunk);
+  }
+  return chunks;
+}

@@ -1,0 +1,57 @@
+/** What a media path names. One shape for all, so that the hot path stays monomorphic. */
+export interface Route {
+  readonly kind: 'multivariant' | 'media' | 'init' | 'segment' | 'part';
+  readonly rendition: 'main' | 'audio';
+  readonly playbackId: string;
+  /** The optional owner in the path. */
+  readonly userId: string | null;
+  /** Empty for playlists. */
+  readonly broadcastId: string;
+  /** Segment number, or the run's number for `init`. */
+  readonly number: number;
+  readonly part: number;
+}
+
+const PLAYBACK_ID = '(?:lv|live)_[0-9a-f]{32}';
+const ID = '[0-9a-f]{24}';
+const NUMBER = '0|[1-9][0-9]{0,14}';
+const MEDIA = new RegExp(
+  `^/hls/(?:(${ID})/)?(${PLAYBACK_ID})/(?:(index|main|audio)\\.m3u8|(${ID})/(audio-)?(?:init-(${NUMBER})\\.mp4|(${NUMBER})(?:\\.(${NUMBER}))?\\.m4s))$`,
+);
+const PAGE = new RegExp(`^/embed/(${PLAYBACK_ID})$`);
+const ASSET = /^\/embed\/assets\/([A-Za-z0-9_-][A-Za-z0-9._-]*)$/;
+
+/** Reads a path below `/hls/`. Only the one canonical spelling of a resource has a route; null for all others. */
+export function mediaRoute(path: string): Route | null {
+  const match = MEDIA.exec(path);
+  if (!match) return null;
+  const [, userId, playbackId, playlist, broadcastId, audio, init, msn, part] = match;
+  return {
+    kind: playlist === 'index' ? 'multivariant' : playlist ? 'media' : init ? 'init' : part ? 'part' : 'segment',
+    rendition: playlist === 'audio' || audio ? 'audio' : 'main',
+    playbackId,
+    userId: userId ?? null,
+    broadcastId: broadcastId ?? '',
+    number: Number(init ?? msn ?? 0),
+    part: Number(part ?? 0),
+  };
+}
+
+/** The playback id of a player page's path, or null. */
+export const pagePlaybackId = (path: string): string | null => PAGE.exec(path)?.[1] ?? null;
+
+/** The file name of a page's asset, or null. */
+export const assetName = (path: string): string | null => ASSET.exec(path)?.[1] ?? null;
+
+/** Names relative to the playlists, as the routes above read them. */
+export function initName(broadcastId: string, rendition: 'main' | 'audio', run: number): string {
+  return `${broadcastId}/${prefix(rendition)}init-${run}.mp4`;
+}
+export function segmentName(broadcastId: string, rendition: 'main' | 'audio', msn: number): string {
+  return `${broadcastId}/${prefix(rendition)}${msn}.m4s`;
+}
+export function partName(broadcastId: string, rendition: 'main' | 'audio', msn: number, part: number): string {
+  return `${broadcastId}/${prefix(rendition)}${msn}.${part}.m4s`;
+}
+
+const prefix = (rendition: 'main' | 'audio'): string => (rendition === 'audio' ? 'audio-' : '');

@@ -1,0 +1,86 @@
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Logger, pino } from 'pino';
+import { createApi, type LivePort } from '../../src/api/index.ts';
+import { createClient } from '../../src/client/index.ts';
+import { openStore } from '../../src/store/index.ts';
+
+export const ADDRESSES = {
+  publicUrl: 'https://live.example.test/base',
+  rtmpPublicUrl: 'rtmp://in.example.test/static',
+};
+
+/** The live side as the API sees it, with a record of what it was asked to stop. */
+export class FakeLive implements LivePort {
+  readonly online = new Set<string>();
+  readonly stopped: string[] = [];
+  isOnline(id: string): boolean {
+    return this.online.has(id);
+  }
+  stop(id: string, reason: 'disabled' | 'deleted'): void {
+    this.online.delete(id);
+    this.stopped.push(`${id} ${reason}`);
+  }
+}
+
+/** A listening API over a real store in a folder of its own. */
+export async function startApi(dataDir = mkdtempSync(join(tmpdir(), 'liveapi-api-'))) {
+  const logged: string[] = [];
+  const log: Logger = pino({ level: 'debug' }, { write: (line: string) => void logged.push(line) });
+  const store = await openStore({ dataDir, log });
+  const { token } = await store.bootstrap();
+  const live = new FakeLive();
+  let draining = false;
+  const app = createApi({ store, live, config: ADDRESSES, log, isDraining: () => draining });
+  const baseUrl = await app.listen({ port: 0, host: '127.0.0.1' });
+  const secrets = token ?? (await store.tokens.create({ name: 'again', environment: 'production' }));
+  const basic = (id: string, secret: string) => `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}`;
+  const authorization = basic(secrets.id, secrets.secret);
+
+  /** One request with exactly these headers and this body, and its answer in pieces. */
+  async function call(method: string, path: string, body?: string | null, headers: Record<string, string> = {}) {
+    const answer = await fetch(baseUrl + path, { method, body, headers: { authorization, ...headers } });
+    const text = await answer.text();
+    return { status: answer.status, headers: answer.headers, text, body: text ? JSON.parse(text) : undefined };
+  }
+
+  /** Sends bytes as they are and returns the whole answer: for requests that fetch does not let through. */
+  async function raw(request: string): Promise<string> {
+    const socket = connect(Number(new URL(baseUrl).port), '127.0.0.1');
+    socket.write(request);
+    const chunks: Buffer[] = [];
+    socket.on('data', (chunk) => chunks.push(chunk));
+    await once(socket, 'close');
+    return Buffer.concat(chunks).toString();
+  }
+
+  const client = createClient({ baseUrl, tokenId: secrets.id, secret: secrets.secret });
+  const stop = async () => {
+    await app.close();
+    await store.close();
+  };
+  const drain = () => {
+    draining = true;
+  };
+  const remove = () => rmSync(dataDir, { recursive: true });
+  return {
+    app,
+    baseUrl,
+    store,
+    live,
+    client,
+    call,
+    raw,
+    basic,
+    authorization,
+    secrets,
+    logged,
+    dataDir,
+    stop,
+    drain,
+    remove,
+  };
+}

@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import type { Worker } from 'node:worker_threads';
+import { Kysely, sql } from 'kysely';
+import { CodedError, createLogger } from '../../src/base/index.ts';
+import { SqliteClient, spawnSqliteWorker } from '../../src/store/sqlite-client.ts';
+import { sqliteDialect } from '../../src/store/sqlite-dialect.ts';
+
+const root = mkdtempSync(join(tmpdir(), 'liveapi-sqlite-'));
+after(() => rmSync(root, { recursive: true }));
+
+interface Tables {
+  t: { id: string; n: number };
+}
+
+async function open(name: string) {
+  const workers: Worker[] = [];
+  const second = Promise.withResolvers<void>();
+  const spawn = () => {
+    const worker = spawnSqliteWorker(join(root, name));
+    if (workers.push(worker) === 2) queueMicrotask(second.resolve);
+    return worker;
+  };
+  const client = new SqliteClient(spawn, createLogger('silent'));
+  const db = new Kysely<Tables>({ dialect: sqliteDialect(client) });
+  await sql`create table if not exists t (id text primary key, n integer not null check (n < 100))`.execute(db);
+  const ids = async () => (await db.selectFrom('t').select('id').orderBy('id').execute()).map((row) => row.id);
+  return { db, workers, second: second.promise, ids };
+}
+const unavailable = (error: unknown) => error instanceof CodedError && error.code === 'store_unavailable';
+
+test('statements that travel together stand and fall each for itself', async () => {
+  const { db, ids } = await open('together.db');
+  const answers = await Promise.allSettled(
+    ['a', 'b', 'a', 'c'].map((id, i) =>
+      db
+        .insertInto('t')
+        .values({ id, n: i === 1 ? 100 : i })
+        .execute(),
+    ),
+  );
+  assert.deepEqual(
+    answers.map((answer) => answer.status),
+    ['fulfilled', 'rejected', 'rejected', 'fulfilled'],
+  );
+  assert.match((answers[2] as PromiseRejectedResult).reason.message, /UNIQUE constraint failed/);
+  assert.deepEqual(await ids(), ['a', 'c']);
+  await db.destroy();
+});
+
+test('a transaction has the connection for itself, and leaves nothing when it fails', async () => {
+  const { db, ids } = await open('transaction.db');
+  const inside = Promise.withResolvers<void>();
+  const goOn = Promise.withResolvers<void>();
+  const failing = db.transaction().execute(async (transaction) => {
+    await transaction.insertInto('t').values({ id: 'rolled back', n: 1 }).execute();
+    inside.resolve();
+    await goOn.promise;
+    throw new Error('changed my mind');
+  });
+  await inside.promise;
+  const outside = db.insertInto('t').values({ id: 'outside', n: 1 }).execute();
+  const next = db
+    .transaction()
+    .execute((transaction) => transaction.insertInto('t').values({ id: 'next', n: 1 }).execute());
+  goOn.resolve();
+  await assert.rejects(failing, /changed my mind/);
+  await Promise.all([outside, next]);
+  assert.deepEqual(await ids(), ['next', 'outside']);
+  await db.destroy();
+});
+
+test('a database thread that dies fails what it had not answered, and another takes its place', async () => {
+  const { db, workers, second, ids } = await open('dies.db');
+  await db.insertInto('t').values({ id: 'before', n: 1 }).execute();
+  // Long enough that the thread is at it when it is ended.
+  const forever = sql`with recursive c(x) as (select 1 union all select x + 1 from c) select count(*) from c`.execute(
+    db,
+  );
+  const behind = db.insertInto('t').values({ id: 'behind', n: 1 }).execute();
+  setImmediate(() => workers[0]!.terminate());
+  const outcomes = await Promise.allSettled([forever, behind]);
+  assert.ok(outcomes.every((outcome) => outcome.status === 'rejected' && unavailable(outcome.reason)));
+  await assert.rejects(ids(), unavailable, 'until the next thread is there, calls fail at once');
+  await second;
+  assert.deepEqual(await ids(), ['before']);
+  await db.destroy();
+});
+
+test('a transaction whose thread died does not go on in the next one', async () => {
+  const { db, workers, second, ids } = await open('half.db');
+  const half = db.transaction().execute(async (transaction) => {
+    await transaction.insertInto('t').values({ id: 'first half', n: 1 }).execute();
+    const ended = once(workers[0]!, 'exit');
+    workers[0]!.terminate();
+    await ended;
+    await second;
+    await transaction.insertInto('t').values({ id: 'second half', n: 1 }).execute();
+  });
+  await assert.rejects(half, unavailable);
+  assert.deepEqual(await ids(), []);
+  await db.insertInto('t').values({ id: 'after', n: 1 }).execute();
+  assert.deepEqual(await ids(), ['after']);
+  await db.destroy();
+});
+
+test('close writes what was accepted before it', async () => {
+  const { db } = await open('close.db');
+  const writes = ['1', '2', '3'].map((id) => db.insertInto('t').values({ id, n: 1 }).execute());
+  await new Promise(setImmediate);
+  await db.destroy();
+  await Promise.all(writes);
+  const { db: again, ids } = await open('close.db');
+  assert.deepEqual(await ids(), ['1', '2', '3']);
+  await again.destroy();
+});

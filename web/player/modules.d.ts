@@ -1,0 +1,7 @@
+// The light build is typed like the whole one; it only lacks features that a muxed live stream has no use for.
+declare module 'hls.js/light' {
+  export * from 'hls.js';
+  export { default } from 'hls.js';
+}
+
+declare module '*.css';
