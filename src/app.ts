@@ -14,6 +14,8 @@ import { openStore } from './store/index.ts';
 
 const WEB_ROOT = fileURLToPath(new URL('../dist/web', import.meta.url));
 
+/** How long a peer may take over a request (S53). Players keep their connection between playlist reloads. */
+const HTTP_LIMITS = { headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 30_000, maxHeaderSize: 16_384 };
 /** What one broadcast's parts may take in memory: half a minute at 50 Mbit/s. */
 const MAX_WINDOW_BYTES = 192 << 20;
 /** Viewers read the end of a broadcast for this long. */
@@ -34,7 +36,9 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   const tls = readTls(config);
   const store = await openStore({ dataDir: config.dataDir, log });
   const closers: (() => Promise<void> | void)[] = [() => store.close()];
+  let draining = false;
   const closeAll = async () => {
+    draining = true;
     for (const close of closers.splice(0).reverse()) await close();
   };
   try {
@@ -57,8 +61,9 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       live: registry,
       config,
       log,
+      isDraining: () => draining,
       serverFactory: (handler) =>
-        http.createServer((request, response) => {
+        http.createServer(HTTP_LIMITS, (request, response) => {
           if (origin.handles(request.url ?? '')) origin.handle(request, response);
           else handler(request, response);
         }),

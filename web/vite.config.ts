@@ -14,6 +14,8 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     chunkSizeWarningLimit: 700,
-    rolldownOptions: { input: { player: `${import.meta.dirname}/player.html`, audio: `${import.meta.dirname}/audio.html` } },
+    rolldownOptions: {
+      input: { player: `${import.meta.dirname}/player.html`, audio: `${import.meta.dirname}/audio.html` },
+    },
   },
 });

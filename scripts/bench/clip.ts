@@ -62,9 +62,29 @@ export async function loadClip(size: '1280x720' | '640x360', videoKbps: number):
     const x264 = 'nal-hrd=cbr:force-cfr=1:keyint=60:min-keyint=60:scenecut=0:bframes=0';
     const video = ['-c:v', 'libx264', '-preset', 'veryfast', '-pix_fmt', 'yuv420p', '-x264-params', x264];
     const rates = ['-b:v', rate, '-minrate', rate, '-maxrate', rate, '-bufsize', rate];
-    const sources = ['-f', 'lavfi', '-i', picture, '-f', 'lavfi', '-i', 'sine=frequency=440:sample_rate=48000:duration=17'];
+    const sources = [
+      '-f',
+      'lavfi',
+      '-i',
+      picture,
+      '-f',
+      'lavfi',
+      '-i',
+      'sine=frequency=440:sample_rate=48000:duration=17',
+    ];
     const audio = ['-c:a', 'aac', '-b:a', '128k', '-ac', '2'];
-    await runChild('ffmpeg', ['-v', 'error', '-y', ...sources, ...video, ...rates, ...audio, '-f', 'flv', `${path}.part`]);
+    await runChild('ffmpeg', [
+      '-v',
+      'error',
+      '-y',
+      ...sources,
+      ...video,
+      ...rates,
+      ...audio,
+      '-f',
+      'flv',
+      `${path}.part`,
+    ]);
     renameSync(`${path}.part`, path);
   }
   return cutClip(readFileSync(path));
@@ -79,10 +99,12 @@ function cutClip(flv: Buffer): Clip {
     const parsed = tag.type === 'video' ? parseVideoTag(tag.body) : parseAudioTag(tag.body);
     const [csid, messageType] = tag.type === 'video' ? [VIDEO_CSID, 9] : [AUDIO_CSID, 8];
     if (parsed.kind === 'config') heads.push(cut(0, csid, messageType, 0, tag.body));
-    else if (parsed.kind === 'frame' && counts[tag.type]++ < (tag.type === 'video' ? VIDEO_FRAMES : AUDIO_FRAMES)) frames.push(tag);
+    else if (parsed.kind === 'frame' && counts[tag.type]++ < (tag.type === 'video' ? VIDEO_FRAMES : AUDIO_FRAMES))
+      frames.push(tag);
   });
   reader.push(flv);
-  if (counts.video < VIDEO_FRAMES || counts.audio < AUDIO_FRAMES) throw new Error('the clip is too short: remove .runtime/bench');
+  if (counts.video < VIDEO_FRAMES || counts.audio < AUDIO_FRAMES)
+    throw new Error('the clip is too short: remove .runtime/bench');
   const cutAll = (before: { video: number; audio: number }) =>
     frames.map(({ type, timestampMs, body }) => {
       const kind = type as 'video' | 'audio';

@@ -31,10 +31,10 @@ if (unknown.length > 0) {
   process.exit(2);
 }
 
-pin(process.pid, LOAD_CORE);
 const rows: Row[] = [];
 for (const name of names) {
   console.error(`${name} …`);
+  pin(process.pid, LOAD_CORE);
   const started = performance.now();
   try {
     rows.push(...(await BENCHES[name]!(effort)));

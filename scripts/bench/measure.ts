@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
+import { cpus } from 'node:os';
 
 /** CPU time that all threads of a process have used, in ms, from the scheduler's own count of nanoseconds. Linux only. */
 export function cpuMs(pid: number): number {
@@ -20,7 +20,8 @@ export function residentBytes(pid: number): number {
   return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024;
 }
 
-const pinned = availableParallelism() > 1 && spawnSync('taskset', ['--version']).status === 0;
+const cores = cpus().length;
+const pinned = cores > 1 && spawnSync('taskset', ['--version']).status === 0;
 
 /** Core of the process under test and core of everything that loads it. */
 export const SERVER_CORE = 0;
@@ -29,6 +30,11 @@ export const LOAD_CORE = 1;
 /** Keeps a process with all its threads on one core; does nothing where there is one core only, or no taskset. */
 export function pin(pid: number, core: number): void {
   if (pinned) spawnSync('taskset', ['-a', '-p', '-c', String(core), String(pid)]);
+}
+
+/** Lets a process run on all cores again. */
+export function unpin(pid: number): void {
+  if (pinned) spawnSync('taskset', ['-a', '-p', '-c', `0-${cores - 1}`, String(pid)]);
 }
 
 /** The value below which the share `p` (0 to 1) of `values` lies. */

@@ -33,7 +33,13 @@ export function printTable(rows: readonly Row[]): void {
   ]);
   const head = ['what', 'measured', 'beside', 'ratio', 'bar', ''];
   const widths = head.map((title, column) => Math.max(title.length, ...lines.map((line) => line[column]!.length)));
-  const print = (line: readonly string[]) => console.log(line.map((cell, i) => cell.padEnd(widths[i]!)).join('  ').trimEnd());
+  const print = (line: readonly string[]) =>
+    console.log(
+      line
+        .map((cell, i) => cell.padEnd(widths[i]!))
+        .join('  ')
+        .trimEnd(),
+    );
   print(head);
   print(widths.map((width) => '-'.repeat(width)));
   for (const line of lines) print(line);

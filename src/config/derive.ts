@@ -1,3 +1,4 @@
+import { networkInterfaces } from 'node:os';
 import { resolve } from 'node:path';
 import { CodedError } from '../base/index.ts';
 import type { Config, LogLevel } from './keys.ts';
@@ -35,10 +36,10 @@ export function derive(values: Values, cwd: string): Config {
     'https:',
   ]);
   return {
-    httpHost: text('http_host'),
+    httpHost: text('http_host') ?? allAddresses(),
     httpPort: number('http_port'),
     publicUrl,
-    rtmpHost: text('rtmp_host'),
+    rtmpHost: text('rtmp_host') ?? allAddresses(),
     rtmpPort: number('rtmp_port'),
     rtmpsPort: number('rtmps_port'),
     tlsCertificate: path('tls_certificate'),
@@ -62,6 +63,14 @@ export function derive(values: Values, cwd: string): Config {
   };
 }
 
+/** `::` takes IPv4 as well, but cannot be listened on where IPv6 is switched off. */
+function allAddresses(): string {
+  const ipv6 = Object.values(networkInterfaces()).some((addresses) =>
+    addresses?.some(({ family }) => family === 'IPv6'),
+  );
+  return ipv6 ? '::' : '0.0.0.0';
+}
+
 /** What an encoder uses as its server when nothing else is said: the public host, and the port unless it is RTMP's own. */
 function rtmpUrl(publicUrl: string, port: number): string {
   return `rtmp://${new URL(publicUrl).hostname}${port === 1935 ? '' : `:${port}`}/static`;
@@ -81,9 +90,9 @@ function url(name: string, value: string, protocols: readonly string[]): string 
 
 function token(value: string | undefined): string | undefined {
   // The value is a secret: the message describes it and does not repeat it.
-  if (value !== undefined && !/^[A-Za-z0-9_-]{1,64}:[\x21-\x7e]{16,256}$/.test(value)) {
+  if (value !== undefined && !/^[A-Za-z0-9_-]{1,64}:[\x21-\x7e]{1,256}$/.test(value)) {
     throw invalid(
-      'bootstrap_token must be id:secret; the id has 1 to 64 letters, digits, "-" or "_", the secret 16 to 256 visible ASCII characters.',
+      'bootstrap_token must be id:secret; the id has 1 to 64 letters, digits, "-" or "_", the secret 1 to 256 visible ASCII characters.',
     );
   }
   return value;

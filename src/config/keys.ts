@@ -4,13 +4,13 @@ export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' |
 
 /** All settings of the process, validated and complete. Paths are absolute, times are milliseconds. */
 export interface Config {
-  /** Absent: all addresses of the machine, IPv4 and IPv6. */
-  readonly httpHost?: string;
+  /** By default all addresses of the machine, IPv4 and IPv6. */
+  readonly httpHost: string;
   readonly httpPort: number;
   /** Where the outside reaches us, without a slash at the end; may have a path. Every URL that we hand out begins with it. */
   readonly publicUrl: string;
-  /** Absent: all addresses of the machine, IPv4 and IPv6. */
-  readonly rtmpHost?: string;
+  /** By default all addresses of the machine, IPv4 and IPv6. */
+  readonly rtmpHost: string;
   readonly rtmpPort: number;
   readonly rtmpsPort: number;
   /** Paths of PEM files; both or neither. RTMPS is served when they are given. */
@@ -103,7 +103,7 @@ export const KEYS: readonly Key[] = [
     schema: text,
     defaultText: 'a new token, shown once, at the first start',
     secret: true,
-    description: 'id:secret of a production access token to create; the secret has at least 16 characters.',
+    description: 'id:secret of a production access token to create; make the secret long and random.',
   },
   {
     name: 'log_level',
@@ -147,18 +147,18 @@ export const KEYS: readonly Key[] = [
     default: 30,
     description: 'Seconds of media that the live playlist holds.',
   },
-  { name: 'rtmp_max_connections', schema: count, default: 5000, description: 'Encoder connections at a time.' },
+  { name: 'rtmp_max_connections', schema: count, default: 10_000, description: 'Encoder connections at a time.' },
   {
     name: 'rtmp_max_connections_per_address',
     schema: count,
     default: 50,
-    description: 'Encoder connections at a time from one address.',
+    description: 'Encoder connections at a time from one address; loopback is exempt.',
   },
   {
     name: 'rtmp_failures_per_minute',
     schema: count,
     default: 10,
-    description: 'Refused stream keys a minute after which an address is turned away.',
+    description: 'Wrong stream keys a minute from one address, after which the answers to further ones are held back.',
   },
 ];
 

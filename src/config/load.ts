@@ -74,7 +74,11 @@ function readEnvironment(env: ConfigSources['env']): Map<string, Given> {
     if (!variable.startsWith('LIVEAPI_') || OTHER_VARIABLES.test(variable)) continue;
     const name = variable.slice('LIVEAPI_'.length).toLowerCase();
     if (!byName.has(name) || variable !== environmentName(name)) {
-      throw unknown(`The environment variable ${variable}`, name, environmentName);
+      const error = unknown(`The environment variable ${variable}`, name, environmentName);
+      if (nearestKey(name)) throw error;
+      // No slip of the pen: a newer or an older version knows it, or another program.
+      process.emitWarning(error.message);
+      continue;
     }
     if (value) given.set(name, { value, source: variable });
   }
@@ -109,11 +113,17 @@ function check(key: Key, { value, source }: Given): unknown {
 }
 
 function unknown(what: string, name: string, spell: (key: string) => string): CodedError {
-  const nearest = KEYS.map((key) => ({ name: key.name, distance: editDistance(key.name, name) })).sort(
-    (a, b) => a.distance - b.distance,
-  )[0]!;
-  const hint = nearest.distance <= Math.max(3, name.length / 3) ? ` Did you mean ${spell(nearest.name)}?` : '';
+  const nearest = nearestKey(name);
+  const hint = nearest ? ` Did you mean ${spell(nearest)}?` : '';
   return new CodedError('config_invalid', `${what} is not a setting.${hint} config.example.yml lists all of them.`);
+}
+
+/** The key that was probably meant. */
+function nearestKey(name: string): string | undefined {
+  const [nearest] = KEYS.map((key) => ({ name: key.name, distance: editDistance(key.name, name) })).sort(
+    (a, b) => a.distance - b.distance,
+  );
+  return nearest!.distance <= Math.max(3, name.length / 3) ? nearest!.name : undefined;
 }
 
 /** Levenshtein's distance: how many letters must be added, dropped or changed. */

@@ -161,7 +161,7 @@ export function avcConfigFromFrame(frame: Uint8Array): AvcConfig | null {
     pps,
   ];
   // ISO 14496-15, 5.3.3.1.2: these profiles carry chroma format and bit depths behind the parameter sets.
-  if ([100, 110, 122, 144].includes(sps[1]!)) {
+  if ([100, 110, 122, 144, 244].includes(sps[1]!)) {
     parts.push(Buffer.from([0xfc | info.chromaFormat, 0xf8 | info.lumaDepthMinus8, 0xf8 | info.chromaDepthMinus8, 0]));
   }
   return avcConfig(Buffer.concat(parts), 4, info);

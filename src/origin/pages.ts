@@ -19,6 +19,15 @@ const TYPES: Record<string, string> = {
 };
 const COMPRESSIBLE = /^(text|application\/json|image\/svg)/;
 
+/** Pages and scripts are what they say they are, and may be framed by pages that demand a policy of everything they load. */
+const PAGE_HEADERS = [
+  'X-Content-Type-Options',
+  'nosniff',
+  'Cross-Origin-Resource-Policy',
+  'cross-origin',
+  ...SHARED_HEADERS,
+];
+
 interface Asset {
   readonly etag: string;
   readonly plain: Buffer;
@@ -67,7 +76,7 @@ export class Pages {
       'Referrer-Policy',
       'strict-origin-when-cross-origin',
     );
-    this.#headers.push(...SHARED_HEADERS);
+    this.#headers.push(...PAGE_HEADERS);
   }
 
   /** Whether both pages are there. */
@@ -101,7 +110,7 @@ function toAsset(name: string, plain: Buffer): Asset {
   const compressible = COMPRESSIBLE.test(type);
   const gzip = compressible ? gzipSync(plain, { level: 9 }) : null;
   const etag = `W/"${sha256(plain.toString('latin1')).toString('hex').slice(0, 24)}"`;
-  const headers = ['Content-Type', type, 'Cache-Control', IMMUTABLE, 'ETag', etag, ...SHARED_HEADERS];
+  const headers = ['Content-Type', type, 'Cache-Control', IMMUTABLE, 'ETag', etag, ...PAGE_HEADERS];
   if (compressible) headers.push('Vary', 'Accept-Encoding');
   return {
     etag,

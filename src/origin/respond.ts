@@ -13,10 +13,6 @@ export const SHARED_HEADERS: readonly string[] = [
   'Age, Content-Length, Content-Range, Date, ETag',
   'Timing-Allow-Origin',
   '*',
-  'Cross-Origin-Resource-Policy',
-  'cross-origin',
-  'X-Content-Type-Options',
-  'nosniff',
 ];
 
 /** Names are never reused, so what they name may be kept by any cache. */

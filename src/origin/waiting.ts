@@ -32,9 +32,11 @@ abstract class WindowRequest implements Waiter {
   abstract onDeadline(): void;
 
   start(): void {
-    if (this.attempt()) return;
-    this.window.wait(this);
-    this.res.once('close', () => this.window.cancel(this));
+    if (!this.attempt()) this.window.wait(this);
+  }
+
+  get gone(): boolean {
+    return this.req.socket.destroyed;
   }
 
   onChange(): boolean {

@@ -1,7 +1,8 @@
-import { writePart } from '../formats/fmp4/index.ts';
+import type { PartSamples } from '../formats/fmp4/index.ts';
 import { type AudioTrack, type Packet, toMs, type VideoTrack, x264KeyframeInterval } from '../media/index.ts';
 import { type PackagerOptions, ROUNDING_MS } from './options.ts';
 import type { Output } from './output.ts';
+import { writeRenditions } from './renditions.ts';
 import { runStart } from './run-start.ts';
 import { typicalFrameMs } from './targets.ts';
 
@@ -11,6 +12,8 @@ const SOUND_BEFORE_KEY_MS = 1000;
 const STALL_MS = 2000;
 /** Timestamps in whole ms make frames seem this much longer than they are. */
 const JITTER_MS = 1;
+/** Share of PART-TARGET that every part but a segment's last must reach (RFC 8216bis, 4.4.4.9). */
+const MIN_FULL = 0.85;
 
 /** What a cutter needs to know of its place in the broadcast. */
 export interface CutterPlace {
@@ -97,14 +100,18 @@ export class Cutter {
       return;
     }
     const target = this.#target();
-    const last = this.#frames.at(-1)!;
-    const room = Math.max(1, this.#partStart + target - last.dts);
-    const framesEnd = last.dts + Math.min(this.#lastStep, room);
-    while (this.#soundReaches(this.#partStart + target + 0.1 * this.#timescale)) {
+    const lastDts = this.#frames.at(-1)?.dts ?? this.#partStart;
+    const room = Math.max(1, this.#partStart + target - lastDts);
+    const framesEnd = lastDts + Math.min(this.#lastStep, room);
+    const { audio } = this;
+    const soundEndMs = audio && this.video ? toMs(this.#lastSoundDts + audio.config.frameSamples, audio.timescale) : 0;
+    const soundEnd = Math.round((soundEndMs * this.#timescale) / 1000);
+    // Sound that ends a little after the picture goes with it; more of it gets parts of its own.
+    const tolerance = () => (this.#frames.length > 0 ? this.#timescale / 10 : 0);
+    while (soundEnd - this.#partStart > target + tolerance()) {
       this.#closePart(this.#partStart + target, framesEnd, null, false);
     }
-    const soundEndMs = this.audio ? toMs(this.#lastSoundDts + this.audio.config.frameSamples, this.audio.timescale) : 0;
-    const end = this.#frames.length > 0 ? framesEnd : Math.round((soundEndMs * this.#timescale) / 1000);
+    const end = this.#frames.length > 0 ? framesEnd : soundEnd;
     if (this.#frames.length + this.#sound.length > 0) {
       this.#closePart(Math.max(end, this.#partStart + 1), framesEnd, null, true);
     }
@@ -116,11 +123,15 @@ export class Cutter {
       this.dropped.invalid++;
       return;
     }
-    if (this.#begun) this.#cutBefore(packet, false, false);
-    else if (!this.#begin(packet)) return;
+    if (!this.#begun && !this.#begin(packet)) return;
     this.#lastDts = packet.dts;
-    this.#frames.push(packet);
-    this.#frameBytes += packet.data.length;
+    try {
+      this.#cutBefore(packet, false, false);
+    } finally {
+      // A sink that throws costs its part, not this frame.
+      this.#frames.push(packet);
+      this.#frameBytes += packet.data.length;
+    }
   }
 
   /** The first segment begins with a key frame; when none comes for long, with what there is. */
@@ -182,32 +193,35 @@ export class Cutter {
 
   /** Ends the part, and the segment, that `next` does not belong to. `force`: it belongs to neither. */
   #cutBefore(next: Packet, force: boolean, allSound: boolean): void {
-    const previous = this.#frames[this.#frames.length - 1]!;
+    const previous = this.#frames[this.#frames.length - 1];
+    if (!previous) return;
     this.#lastStep = next.dts - previous.dts;
     this.#frame += (Math.min(this.#lastStep, 2 * this.#frame) - this.#frame) / 8;
     const jitter = (JITTER_MS * this.#timescale) / 1000;
     if (this.#frameMs === 0 && next.dts - this.#partStart + this.#frame > this.#target() + jitter)
       this.#measure(next.dts);
     const target = this.#target();
+    const full = MIN_FULL * target;
     // The last frame turned out longer than expected: it goes into the next part.
-    if (next.dts - this.#partStart > target && this.#frames.length > 1 && previous.dts > this.#partStart) {
+    if (next.dts - this.#partStart > target && this.#frames.length > 1 && previous.dts - this.#partStart >= full) {
       this.#frames.pop();
       this.#closePart(previous.dts, previous.dts, previous, false);
     }
-    // Frames are missing here. No part may be longer than its target, so the sound fills parts of its own.
-    while (next.dts - this.#partStart > target && this.#soundReaches(this.#partStart + target)) {
+    // Frames come too unevenly, or are missing. No part may be longer than its target, so it ends in the middle of a frame.
+    while (next.dts - this.#partStart > target && this.#canFill(next.dts - this.#partStart, target)) {
       this.#closePart(this.#partStart + target, next.dts, null, false);
     }
     const duration = next.dts - this.#partStart;
     const cut = force || (duration > 0 && this.#segmentEndsBefore(next));
-    if (
-      cut ||
-      (duration > 0 &&
-        (duration + this.#frame > target + jitter || this.#frameBytes + next.data.length > this.#options.maxPartBytes))
-    ) {
-      this.#closePart(Math.max(next.dts, this.#partStart + 1), next.dts, null, allSound);
-    }
+    const isFull = duration >= full && duration + this.#frame > target + jitter;
+    const isLarge = duration > 0 && this.#frameBytes + next.data.length > this.#options.maxPartBytes;
+    if (cut || isFull || isLarge) this.#closePart(Math.max(next.dts, this.#partStart + 1), next.dts, null, allSound);
     if (cut) this.#closeSegment();
+  }
+
+  /** Whether there is something for a part that ends at the target, and for the next: frames, or sound all the way. */
+  #canFill(duration: number, target: number): boolean {
+    return this.#soundReaches(this.#partStart + target) || (this.#frames.length > 0 && duration <= 2 * target);
   }
 
   #segmentEndsBefore(next: Packet): boolean {
@@ -251,44 +265,22 @@ export class Cutter {
     const endMs = toMs(end, this.#timescale);
     const sound = this.#takeSoundBefore(endMs, allSound);
     const soundEnd = this.#sound[0]?.dts ?? this.#lastSoundDts + (this.audio?.config.frameSamples ?? 0);
+    const lead = this.#samples(frames, framesEnd, framesEnd, this.#timescale);
+    // Sound that has never come yet is expected where the part begins.
+    const soundNext = Number.isFinite(soundEnd)
+      ? soundEnd
+      : Math.round((start * (this.audio?.timescale ?? 0)) / this.#timescale);
+    const alone = this.audio && this.#samples(sound, soundNext, soundEnd, this.audio.timescale);
     const sequence = this.#output.nextSequence();
-    const leadSamples = {
-      decodeTime: (frames[0]?.dts ?? framesEnd) + Math.round((offsetMs * this.#timescale) / 1000),
-      packets: frames,
-      endDts: framesEnd,
-    };
-    let main: Buffer;
-    let audio: Buffer | null = null;
-    if (this.video === null) main = audio = writePart({ sequence, video: null, audio: leadSamples });
-    else {
-      const scale = this.audio?.timescale ?? 0;
-      const from =
-        sound[0]?.dts ??
-        (Number.isFinite(soundEnd) ? soundEnd : Math.round((toMs(start, this.#timescale) * scale) / 1000));
-      const soundSamples = {
-        decodeTime: from + Math.round((offsetMs * scale) / 1000),
-        packets: sound,
-        endDts: soundEnd,
-      };
-      main = writePart({
-        sequence,
-        video: frames.length > 0 || sound.length === 0 ? leadSamples : null,
-        audio: sound.length > 0 ? soundSamples : null,
-      });
-      if (this.audio) audio = writePart({ sequence, video: null, audio: soundSamples });
-    }
+    const written = this.video ? writeRenditions(sequence, lead, alone) : writeRenditions(sequence, null, lead);
     const toUs = (dts: number) => Math.round((dts * 1_000_000) / this.#timescale);
-    const part = {
-      durationUs: toUs(end) - toUs(start),
-      independent: this.video === null || frames[0]?.key === true,
-      main,
-      audio,
-    };
+    const independent = this.video === null || frames[0]?.key === true;
+    const part = { durationUs: toUs(end) - toUs(start), independent, main: written.main, audio: written.audio };
 
     this.#frames = kept ? [kept] : [];
     this.#frameBytes = kept ? kept.data.length : 0;
     this.#partStart = end;
-    this.#segmentBytes += main.length;
+    this.#segmentBytes += written.main.length;
     const soundEndMs = sound.length > 0 ? toMs(soundEnd, this.audio!.timescale) : 0;
     this.#output.endMs = Math.max(
       this.#output.endMs,
@@ -302,6 +294,12 @@ export class Cutter {
     }
     this.#output.addPart(part);
     this.#endSegmentIfLong(toMs(end - this.#segmentStart, this.#timescale));
+  }
+
+  /** Frames on the media time line; `nextDts` is where the track goes on when there are none. */
+  #samples(packets: Packet[], nextDts: number, endDts: number, timescale: number): PartSamples {
+    const decodeTime = (packets[0]?.dts ?? nextDts) + Math.round((this.#place.offsetMs * timescale) / 1000);
+    return { decodeTime, packets, endDts };
   }
 
   /** Takes the sound that begins before a time; the last is only taken when its own end is known, or if `all`. */
@@ -319,11 +317,10 @@ export class Cutter {
   /** Sound alone can be cut anywhere. Video whose key frame does not come is cut where it must be. */
   #endSegmentIfLong(durationMs: number): void {
     const { segmentMs, maxTargetDurationS, maxSegmentBytes } = this.#options;
-    if (this.video) {
-      this.#output.allowSegment(durationMs);
-      const tooLong = durationMs + this.#output.partTargetMs > maxTargetDurationS * 1000 + ROUNDING_MS;
-      if (tooLong || this.#segmentBytes > maxSegmentBytes) this.#closeSegment();
-    } else if (durationMs >= segmentMs) this.#closeSegment();
+    this.#output.allowSegment(durationMs);
+    const tooLong = durationMs + this.#output.partTargetMs > maxTargetDurationS * 1000 + ROUNDING_MS;
+    const full = this.video === null && durationMs >= segmentMs;
+    if (full || tooLong || this.#segmentBytes > maxSegmentBytes) this.#closeSegment();
   }
 
   #closeSegment(): void {

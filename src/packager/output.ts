@@ -1,4 +1,4 @@
-import type { Part, PartSink, RunStart } from '../segments/types.ts';
+import type { Part, PartSink, RunStart } from '../segments/index.ts';
 import { type PackagerOptions, ROUNDING_MS } from './options.ts';
 import { choosePartTargetMs, chooseTargetDurationS } from './targets.ts';
 

@@ -1,7 +1,7 @@
 import { monotonicMs } from '../base/index.ts';
 import type { Reader, Run } from '../live/index.ts';
 import { type AudioTrack, type Packet, toMs, type VideoTrack } from '../media/index.ts';
-import type { PartSink } from '../segments/types.ts';
+import type { PartSink } from '../segments/index.ts';
 import { Cutter } from './cutter.ts';
 import { DEFAULT_OPTIONS, type PackagerOptions } from './options.ts';
 import { Output } from './output.ts';

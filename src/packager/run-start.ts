@@ -1,6 +1,6 @@
 import { writeInit } from '../formats/fmp4/index.ts';
 import type { AudioTrack, VideoTrack } from '../media/index.ts';
-import type { RenditionStart, RunStart } from '../segments/types.ts';
+import type { RenditionStart, RunStart } from '../segments/index.ts';
 
 /** Describes a run to the sink: at least one of the tracks is there. `frameMs` is the measured distance of video frames. */
 export function runStart(

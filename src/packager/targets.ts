@@ -15,11 +15,11 @@ export function choosePartTargetMs(frameMs: number, preferredMs: number): number
 
 /**
  * EXT-X-TARGETDURATION for segments that end at the first key frame once they are `segmentMs` long, when key frames are `gopMs`
- * apart. A quarter of a second is left for irregular key frames before the rounding of EXTINF would break it.
+ * apart. A fifth of a second is left for irregular key frames before the rounding of EXTINF would break it.
  */
 export function chooseTargetDurationS(gopMs: number, frameMs: number, segmentMs: number, maxS: number): number {
   const gops = Math.max(1, Math.ceil((segmentMs - frameMs / 2) / gopMs));
-  return Math.min(maxS, Math.max(Math.round(segmentMs / 1000), Math.ceil((gops * gopMs) / 1000 - 0.25)));
+  return Math.min(maxS, Math.max(Math.round(segmentMs / 1000), Math.ceil((gops * gopMs) / 1000 - 0.3)));
 }
 
 /** The usual distance of consecutive frames in ms: a single gap or hurry does not count. `nextDts` follows the last. */

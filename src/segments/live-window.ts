@@ -180,13 +180,9 @@ export class LiveWindow implements PartSink {
     return this.#bandwidth[rendition].declared(this.#open, rendition);
   }
 
-  /** Calls the waiter after each change, until it says that it is done. */
+  /** Calls the waiter after each change, until it says that it is done, is gone, or its deadline has passed. */
   wait(waiter: Waiter): void {
     this.#waiters.add(waiter);
-  }
-
-  cancel(waiter: Waiter): void {
-    this.#waiters.delete(waiter);
   }
 
   open(limits: { readonly targetDurationS: number; readonly partTargetUs: number }): void {

@@ -2,13 +2,15 @@
 export interface Waiter {
   /** By the clock of the window: from then on `onDeadline` may be called. */
   readonly deadlineMs: number;
+  /** Nobody is there any more to be answered: it is forgotten without a call. */
+  readonly gone: boolean;
   /** The window has changed. True when the wait is over; the waiter is then forgotten. */
   onChange(): boolean;
   /** The deadline has passed, and the waiter is forgotten. */
   onDeadline(): void;
 }
 
-/** How late a deadline may be noticed. */
+/** How late a deadline, or that somebody left, may be noticed. */
 const SWEEP_MS = 250;
 /** So many are woken in one turn of the event loop; then the publishers' sockets get theirs. */
 const TURN = 250;
@@ -33,10 +35,6 @@ export class Waiters {
   add(waiter: Waiter): void {
     this.#all.add(waiter);
     this.#sweeper ??= setInterval(this.#sweep, SWEEP_MS).unref();
-  }
-
-  delete(waiter: Waiter): void {
-    this.#all.delete(waiter);
   }
 
   /**
@@ -71,9 +69,11 @@ export class Waiters {
   readonly #sweep = (): void => {
     const now = this.#clock();
     for (const waiter of this.#all) {
-      if (waiter.deadlineMs > now) continue;
-      this.#all.delete(waiter);
-      waiter.onDeadline();
+      if (waiter.gone) this.#all.delete(waiter);
+      else if (waiter.deadlineMs <= now) {
+        this.#all.delete(waiter);
+        waiter.onDeadline();
+      }
     }
     if (this.#all.size > 0 || !this.#sweeper) return;
     clearInterval(this.#sweeper);

@@ -1,4 +1,4 @@
-import type { Kysely, Selectable } from 'kysely';
+import type { CompiledQuery, Kysely, Selectable } from 'kysely';
 import { newId, randomHex } from '../base/index.ts';
 import { type Environment, type LiveStreamChange, mergeSettings, type Settings } from '../contract/index.ts';
 import type { LiveStreamsTable, Tables } from './schema.ts';
@@ -42,8 +42,12 @@ export interface LiveStreams {
 export class LiveStreamStore implements LiveStreams {
   readonly #db: Kysely<Tables>;
 
+  /** Compiled once: it answers most of the API's calls, and compiling costs more than running it. */
+  readonly #getQuery: CompiledQuery;
+
   constructor(db: Kysely<Tables>) {
     this.#db = db;
+    this.#getQuery = one(db, { organizationId: '', environment: 'production' }, '').compile();
   }
 
   async create(owner: Scope & { readonly userId: string }, values: LiveStreamChange): Promise<LiveStreamRow> {
@@ -64,8 +68,9 @@ export class LiveStreamStore implements LiveStreams {
   }
 
   async get(scope: Scope, id: string): Promise<LiveStreamRow | null> {
-    const row = await this.#one(this.#db, scope, id);
-    return row ? fromColumns(row) : null;
+    const parameters = [id, scope.organizationId, scope.environment];
+    const { rows } = await this.#db.executeQuery<Selectable<LiveStreamsTable>>({ ...this.#getQuery, parameters });
+    return rows[0] ? fromColumns(rows[0]) : null;
   }
 
   async list(scope: Scope, { page, limit }: { readonly page: number; readonly limit: number }): Promise<Page> {
@@ -88,7 +93,7 @@ export class LiveStreamStore implements LiveStreams {
 
   update(scope: Scope, id: string, change: LiveStreamChange): Promise<LiveStreamRow | null> {
     return this.#db.transaction().execute(async (transaction) => {
-      const before = await this.#one(transaction, scope, id);
+      const before = await one(transaction, scope, id).executeTakeFirst();
       if (!before) return null;
       const row = fromColumns(before);
       const after: LiveStreamRow = {
@@ -112,16 +117,15 @@ export class LiveStreamStore implements LiveStreams {
       .executeTakeFirstOrThrow();
     return numDeletedRows > 0n;
   }
+}
 
-  #one(db: Kysely<Tables>, scope: Scope, id: string): Promise<Selectable<LiveStreamsTable> | undefined> {
-    return db
-      .selectFrom('live_streams')
-      .selectAll()
-      .where('id', '=', id)
-      .where('organization_id', '=', scope.organizationId)
-      .where('environment', '=', scope.environment)
-      .executeTakeFirst();
-  }
+function one(db: Kysely<Tables>, scope: Scope, id: string) {
+  return db
+    .selectFrom('live_streams')
+    .selectAll()
+    .where('id', '=', id)
+    .where('organization_id', '=', scope.organizationId)
+    .where('environment', '=', scope.environment);
 }
 
 function toColumns(row: LiveStreamRow): LiveStreamsTable {

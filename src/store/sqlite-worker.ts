@@ -1,6 +1,6 @@
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { parentPort, workerData } from 'node:worker_threads';
-import type { Answer, Request } from './sqlite-client.ts';
+import type { Answer, Request } from './sqlite-messages.ts';
 
 // The thread that owns the SQLite connection. A batch of requests comes as one message and is answered by one message, in
 // order. Statements that came together share a transaction, hence one fsync, and are answered only after its commit.

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { CodedError } from '../../src/base/index.ts';
@@ -23,13 +23,16 @@ const refused = (run: () => unknown, ...expected: RegExp[]) =>
 
 test('defaults, and what is derived from them', () => {
   const config = loadConfig({ env: {}, cwd });
+  const everywhere = Object.values(networkInterfaces()).some((list) => list!.some(({ family }) => family === 'IPv6'))
+    ? '::'
+    : '0.0.0.0';
   assert.deepEqual(
     { ...config },
     {
-      httpHost: undefined,
+      httpHost: everywhere,
       httpPort: 8080,
       publicUrl: 'http://localhost:8080',
-      rtmpHost: undefined,
+      rtmpHost: everywhere,
       rtmpPort: 1935,
       rtmpsPort: 1936,
       tlsCertificate: undefined,
@@ -44,7 +47,7 @@ test('defaults, and what is derived from them', () => {
       partTargetMs: 334,
       segmentMs: 2000,
       liveWindowMs: 30_000,
-      rtmpMaxConnections: 5000,
+      rtmpMaxConnections: 10_000,
       rtmpMaxConnectionsPerAddress: 50,
       rtmpFailuresPerMinute: 10,
     },
@@ -98,6 +101,8 @@ test('unknown keys are refused wherever they stand, with the nearest known one',
     LIVEAPI_PORT_80_TCP_ADDR: '10.0.0.1',
   };
   assert.equal(loadConfig({ env: kubernetes, cwd }).httpPort, 8080);
+  // A variable that resembles no setting may belong to another version: it is told, and does not keep the server down.
+  assert.equal(loadConfig({ env: { LIVEAPI_SOMETHING_ELSE_ENTIRELY: '1' }, cwd }).httpPort, 8080);
 });
 
 test('wrong values are refused with the key, the value, the place and what is allowed', () => {

@@ -11,12 +11,10 @@ function everyPlaylist(evidence: Evidence, look: (playlist: MediaPlaylist, name:
 const total = (items: readonly { readonly durationS: number }[]): number =>
   items.reduce((sum, { durationS }) => sum + durationS, 0);
 
-/** Whether the encoder was there at this moment of the watch. */
-function present({ marks }: Evidence, atMs: number): boolean {
-  return (
-    marks.findLast((mark) => mark.atMs <= atMs)?.event !== 'away' &&
-    !marks.some(({ event, atMs: at }) => event === 'over' && at <= atMs)
-  );
+/** Whether the encoder was sending all through this stretch of the watch, with a second and a half to get going. */
+function sending({ marks }: Evidence, fromMs: number, toMs: number): boolean {
+  const last = marks.findLast(({ atMs }) => atMs <= toMs + 500);
+  return last === undefined || (last.event === 'back' && last.atMs + 1500 <= fromMs);
 }
 
 /** Parts, hints, blocking reload and deltas, as seen over the whole watch. */
@@ -83,14 +81,14 @@ export const lowLatencyChecks = [
     everyPlaylist(evidence, ({ segments, openParts, targetDurationS, ended }, name) => {
       let afterS = total(openParts);
       for (const segment of segments.toReversed()) {
-        const { msn, parts, durationS } = segment;
+        const { msn, parts, durationS, gap } = segment;
         // A part of another segment would show here: the parts of a segment last as long as the segment.
         must(
           parts.length === 0 || Math.abs(total(parts) - durationS) < 0.002 * parts.length,
           `${name}: parts of ${msn} last ${total(parts)}, the segment ${durationS}`,
         );
         must(
-          ended || parts.length > 0 || afterS >= 3 * targetDurationS - EPSILON,
+          ended || gap || parts.length > 0 || afterS >= 3 * targetDurationS - EPSILON,
           `${name}: the parts of ${msn} are gone ${afterS.toFixed(2)} s from the end`,
         );
         must(
@@ -157,7 +155,7 @@ export const lowLatencyChecks = [
           `${name}: ${JSON.stringify(hints)}`,
         );
         must(
-          hints.length === 1 || playlist.ended || !present(evidence, answer.askedAtMs),
+          hints.length === 1 || playlist.ended || !sending(evidence, answer.askedAtMs, answer.doneAtMs),
           `${name}: no hint while live`,
         );
         const later = watch.reloads[index + 1]?.playlist;

@@ -5,7 +5,7 @@ import type { MasterReload, RenditionWatch } from './watch.ts';
 
 /** Something that happened to the publisher while the watch ran, in ms of `performance.now()`. */
 export interface Mark {
-  readonly event: 'away' | 'back' | 'over';
+  readonly event: 'away' | 'back';
   readonly atMs: number;
   readonly wallMs: number;
 }

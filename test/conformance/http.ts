@@ -19,6 +19,8 @@ export interface Asking {
   readonly method?: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal;
+  /** On a connection of its own, closed afterwards. */
+  readonly alone?: boolean;
   /** Ends the wait with an error. Default 30 s: longer than any answer may take. */
   readonly timeoutMs?: number;
 }
@@ -39,7 +41,7 @@ export function ask(url: string, asking: Asking = {}): Promise<Answer> {
       {
         method: asking.method ?? 'GET',
         headers: { ...asking.headers },
-        agent: secure ? agents['https:'] : agents['http:'],
+        agent: asking.alone ? false : secure ? agents['https:'] : agents['http:'],
         ...(asking.signal ? { signal: asking.signal } : {}),
       },
       (response) => {

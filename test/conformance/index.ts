@@ -33,7 +33,7 @@ export interface CheckOptions {
   readonly forbiddenWords?: readonly string[];
   readonly serverPid?: number;
   readonly offlineUrl?: string;
-  /** What the publisher does next, while the watch goes on; it marks what happens when it happens. */
+  /** What the publisher does next, while the watch goes on; it marks what happens when it happens. Left away: the end is waited for. */
   readonly afterwards?: (mark: (event: Mark['event']) => void) => Promise<void>;
 }
 
@@ -56,6 +56,9 @@ const ELSEWHERE: readonly (readonly [string, string])[] = [
   ['H68', 'there is no MPEG-TS variant'],
   ['H78', 'there are no playback tokens yet'],
 ];
+
+/** How long the end of a stream is waited for when the publisher has left for good. */
+const END_MS = 20_000;
 
 /** Watches the live stream at `hlsUrl` (its multivariant playlist) and evaluates the assertions. It must be on air, or about to be. */
 export async function checkLive(hlsUrl: string, options: CheckOptions): Promise<Report> {
@@ -115,8 +118,8 @@ export async function checkLive(hlsUrl: string, options: CheckOptions): Promise<
       await judge(id, text, () => run(target));
     await steady;
     await options.afterwards?.((event) => void marks.push({ event, atMs: performance.now(), wallMs: Date.now() }));
-    if (marks.at(-1)?.event === 'over')
-      await Promise.race([Promise.all(running), delay(10_000, undefined, { ref: false })]);
+    if (marks.at(-1)?.event === 'away')
+      await Promise.race([Promise.all(running), delay(END_MS, undefined, { ref: false })]);
     await judge(
       'H50',
       'publisher gone: waiters answered within 1 s; an ended playlist ignores directives and changes no more',

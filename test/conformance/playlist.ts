@@ -17,6 +17,8 @@ export interface ListedSegment {
   readonly durationText: string;
   readonly title: string;
   readonly discontinuity: boolean;
+  /** EXT-X-GAP: listed for its number, not to be fetched. */
+  readonly gap: boolean;
   readonly ownMap: string | null;
   readonly map: string | null;
   readonly dateText: string | null;
@@ -209,6 +211,7 @@ function readMedia(entries: readonly Entry[], tags: Set<string>): MediaPlaylist 
   let map: string | null = null;
   let ownMap: string | null = null;
   let discontinuity = false;
+  let gap = false;
   let dateText: string | null = null;
   let parts: ListedPart[] = [];
   let durationText: string | null = null;
@@ -226,13 +229,14 @@ function readMedia(entries: readonly Entry[], tags: Set<string>): MediaPlaylist 
           durationText,
           title,
           discontinuity,
+          gap,
           ownMap,
           map,
           dateText,
           parts,
         });
         durationText = ownMap = dateText = null;
-        discontinuity = false;
+        discontinuity = gap = false;
         parts = [];
         break;
       }
@@ -280,6 +284,9 @@ function readMedia(entries: readonly Entry[], tags: Set<string>): MediaPlaylist 
         need(!discontinuity, 'two discontinuities before one segment');
         need(parts.length === 0, 'a discontinuity inside a segment');
         discontinuity = true;
+        break;
+      case 'EXT-X-GAP':
+        gap = true;
         break;
       case 'EXT-X-MAP':
         need(parts.length === 0, 'EXT-X-MAP inside a segment');
@@ -398,11 +405,12 @@ export const comparable = (playlist: MediaPlaylist): string =>
     playlist.partTargetS,
     playlist.control,
     // A MAP tag may be repeated or left out where the one before stays in force; the parts of old segments are the reader's to forget.
-    playlist.segments.map(({ msn, uri, durationText, discontinuity, map, dateText }) => [
+    playlist.segments.map(({ msn, uri, durationText, discontinuity, gap, map, dateText }) => [
       msn,
       uri,
       durationText,
       discontinuity,
+      gap,
       map,
       dateText,
     ]),

@@ -43,7 +43,7 @@ export const blockingProbes = [
         await main.nextReload();
         const { msn, part } = nextPosition(await current(mainUrl));
         const answers = await Promise.all(
-          Array.from({ length: WAITERS }, () => ask(`${mainUrl}?_HLS_msn=${msn}&_HLS_part=${part}`)),
+          Array.from({ length: WAITERS }, () => ask(`${mainUrl}?_HLS_msn=${msn}&_HLS_part=${part}`, { alone: true })),
         );
         for (const each of answers)
           must(
@@ -124,7 +124,7 @@ export const blockingProbes = [
     const newest = playlist.mediaSequence + playlist.segments.length - 1;
     const hangUp = new AbortController();
     const waiting = Array.from({ length: WAITERS }, () =>
-      ask(`${mainUrl}?_HLS_msn=${newest + 2}&_HLS_part=0`, { signal: hangUp.signal }).catch(() => null),
+      ask(`${mainUrl}?_HLS_msn=${newest + 2}&_HLS_part=0`, { signal: hangUp.signal, alone: true }).catch(() => null),
     );
     const during = await until(
       'the waiters are connected',

@@ -20,7 +20,7 @@ async function resources({ hlsUrl, mainUrl, audioUrl, main }: Target) {
     part: url(playlist.segments.at(-1)!.parts[0]!.uri),
     future: url(playlist.segments.at(-1)!.parts[0]!.uri).replace(
       /\d+\.\d+(?=\.m4s$)/,
-      `${nextPosition(playlist).msn + 1}.0`,
+      `${nextPosition(playlist).msn + 30}.0`,
     ),
     targetDurationS: playlist.targetDurationS,
   };

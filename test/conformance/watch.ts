@@ -158,6 +158,7 @@ export class RenditionWatch {
     this.reloads.push({ answer, text, playlist });
     const at = answer.doneAtMs;
     for (const segment of playlist.segments) {
+      if (segment.gap) continue;
       if (segment.ownMap) this.#fetch(segment.ownMap);
       if (segment.parts.length > (this.#parts.get(segment.msn)?.length ?? 0))
         this.#parts.set(segment.msn, [...segment.parts]);

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { Packager } from '../../src/packager/index.ts';
-import { checkFrames, checkRuns, Collector, segmentMs } from './collector.ts';
+import { Collector, checkFrames, checkRuns, segmentMs } from './collector.ts';
 import { flv, ms, packetsOf } from './source.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'packager-'));
@@ -38,7 +38,12 @@ const CASES: Case[] = [
   },
   {
     name: '29.97 fps, B-frames, 44.1 kHz mono',
-    source: { seconds: 7, fps: '30000/1001', video: ['-profile:v', 'main', '-bf', '3', '-g', '60', '-x264-params', 'scenecut=0'], audio: ['-ac', '1', '-ar', '44100'] },
+    source: {
+      seconds: 7,
+      fps: '30000/1001',
+      video: ['-profile:v', 'main', '-bf', '3', '-g', '60', '-x264-params', 'scenecut=0'],
+      audio: ['-ac', '1', '-ar', '44100'],
+    },
     partTargetUs: 334_000,
     targetDurationS: 2,
     segmentMs: 2002,
@@ -160,7 +165,14 @@ function decodes(pieces: Buffer[], packets?: number): void {
   writeFileSync(file, Buffer.concat(pieces));
   const count = ['-v', 'error', '-count_packets', '-show_entries', 'stream=nb_read_packets', '-of', 'csv=p=0', file];
   const counted = execFileSync('ffprobe', count, { encoding: 'utf8' });
-  if (packets) assert.equal(counted.trim().split(/\s+/).reduce((sum, n) => sum + Number(n), 0), packets);
+  if (packets)
+    assert.equal(
+      counted
+        .trim()
+        .split(/\s+/)
+        .reduce((sum, n) => sum + Number(n), 0),
+      packets,
+    );
   const decode = ['-v', 'error', '-xerror', '-threads', '1', '-i', file, '-map', '0', '-f', 'null', '-'];
   assert.equal(execFileSync('ffmpeg', decode, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }), '');
 }

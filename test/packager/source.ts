@@ -69,7 +69,11 @@ export function packetsOf(file: Buffer, shiftMs = 0): Packet[] {
 export const ms = (packet: Packet): number => toMs(packet.dts, packet.track.timescale);
 
 /** The same packets, moved in time, with other tracks if given. */
-export function moved(packets: readonly Packet[], byMs: number, tracks: { video?: VideoTrack; audio?: AudioTrack } = {}): Packet[] {
+export function moved(
+  packets: readonly Packet[],
+  byMs: number,
+  tracks: { video?: VideoTrack; audio?: AudioTrack } = {},
+): Packet[] {
   return packets.map((packet) => {
     const by = Math.round((byMs * packet.track.timescale) / 1000);
     return { ...packet, track: tracks[packet.track.kind] ?? packet.track, dts: packet.dts + by, pts: packet.pts + by };

@@ -14,7 +14,11 @@ const playbackId = `lv_${'0123456789abcdef'.repeat(2)}`;
 const partsPerSegment = 6;
 const segmentsListed = 8;
 const partTargetS = 0.4;
-const types: Record<string, string> = { '.js': 'text/javascript', '.css': 'text/css', '.html': 'text/html; charset=utf-8' };
+const types: Record<string, string> = {
+  '.js': 'text/javascript',
+  '.css': 'text/css',
+  '.html': 'text/html; charset=utf-8',
+};
 
 type RenditionName = 'main' | 'audio';
 
@@ -188,7 +192,9 @@ export class Station {
   #sendPage([first, asset]: string[], url: URL, response: ServerResponse): void {
     if (first === 'assets') {
       const type = types[extname(asset)];
-      return void response.writeHead(200, { 'content-type': type }).end(readFileSync(join(this.#webRoot, 'assets', asset)));
+      return void response
+        .writeHead(200, { 'content-type': type })
+        .end(readFileSync(join(this.#webRoot, 'assets', asset)));
     }
     const audio = url.searchParams.get('onlyAudio') === 'true';
     const hls = `${this.#root}/hls/${playbackId}/${audio ? 'audio' : 'index'}.m3u8`;
@@ -207,10 +213,11 @@ export class Station {
       if (!this.#segments.length) return null;
       return (
         '#EXTM3U\n#EXT-X-VERSION:9\n#EXT-X-INDEPENDENT-SEGMENTS\n#EXT-X-STREAM-INF:BANDWIDTH=800000,AVERAGE-BANDWIDTH=600000,' +
-        'CODECS="avc1.4D401E,mp4a.40.2",RESOLUTION=854x480,FRAME-RATE=30\nmain.m3u8\n'
+        'CODECS="avc1.4D401E,mp4a.40.2",RESOLUTION=1024x576,FRAME-RATE=30\nmain.m3u8\n'
       );
     }
-    if (name === 'main.m3u8' || name === 'audio.m3u8') return this.#playlist(name.startsWith('main') ? 'main' : 'audio', query);
+    if (name === 'main.m3u8' || name === 'audio.m3u8')
+      return this.#playlist(name.startsWith('main') ? 'main' : 'audio', query);
     const [, audio, wanted] = /^(audio-)?(.+)\.(?:m4s|mp4)$/.exec(file) ?? [];
     const film = this.#films[audio ? 'audio' : 'main'];
     if (wanted.startsWith('init')) return film.init;
@@ -245,10 +252,14 @@ export class Station {
       `#EXT-X-MEDIA-SEQUENCE:${first.msn}\n#EXT-X-DISCONTINUITY-SEQUENCE:${first.run - (first.first ? 1 : 0)}`,
     ];
     const closed = (segment: Segment) =>
-      segment !== this.#segments.at(-1) || segment.parts.length === partsPerSegment || segment.run < this.#run || !this.#onAir;
+      segment !== this.#segments.at(-1) ||
+      segment.parts.length === partsPerSegment ||
+      segment.run < this.#run ||
+      !this.#onAir;
     for (const segment of this.#segments) {
       if (segment.first) lines.push('#EXT-X-DISCONTINUITY');
-      if (segment.first || segment === first) lines.push(`#EXT-X-MAP:URI="${segment.run}/${prefix}init-${segment.run}.mp4"`);
+      if (segment.first || segment === first)
+        lines.push(`#EXT-X-MAP:URI="${segment.run}/${prefix}init-${segment.run}.mp4"`);
       const last = segment === this.#segments.at(-1);
       const name = (end: string) => `${segment.run}/${prefix}${segment.msn}${end}.m4s`;
       segment.parts.forEach((index, i) => {
@@ -261,9 +272,14 @@ export class Station {
         lines.push(`#EXTINF:${durationS.toFixed(5)},\n${name('')}`);
       }
       if (!last || !this.#onAir) continue;
-      const hint = closed(segment) ? `${segment.run}/${prefix}${segment.msn + 1}.0.m4s` : name(`.${segment.parts.length}`);
+      const hint = closed(segment)
+        ? `${segment.run}/${prefix}${segment.msn + 1}.0.m4s`
+        : name(`.${segment.parts.length}`);
       lines.push(`#EXT-X-PRELOAD-HINT:TYPE=PART,URI="${hint}"`);
     }
+    const other = rendition === 'main' ? 'audio' : 'main';
+    const last = this.#segments.at(-1)!;
+    lines.push(`#EXT-X-RENDITION-REPORT:URI="${other}.m3u8",LAST-MSN=${last.msn},LAST-PART=${last.parts.length - 1}`);
     if (this.#over) lines.push('#EXT-X-ENDLIST');
     return `${lines.join('\n')}\n`;
   }

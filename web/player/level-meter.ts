@@ -51,7 +51,7 @@ export class LevelMeter {
     void this.#context.resume().catch(() => {});
     if (!this.#analyser) {
       this.#analyser = this.#context.createAnalyser();
-      this.#analyser.fftSize = 256;
+      this.#analyser.fftSize = 2048;
       this.#analyser.smoothingTimeConstant = 0.75;
       this.#spectrum = new Uint8Array(this.#analyser.frequencyBinCount);
     }
@@ -76,7 +76,7 @@ export class LevelMeter {
     const middle = (this.#levels.length - 1) / 2;
     for (let i = 0; i < this.#levels.length; i++) {
       const away = Math.abs(i - middle) / (middle || 1);
-      const bin = Math.min(this.#spectrum.length - 1, Math.floor(1 + (this.#spectrum.length * 0.6) ** away));
+      const bin = Math.min(this.#spectrum.length - 1, Math.floor((this.#spectrum.length * 0.4) ** away) + 6);
       this.#levels[i] = (this.#spectrum[bin] / 255) * (1 - 0.35 * away);
     }
     this.#paint();

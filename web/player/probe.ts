@@ -1,6 +1,7 @@
 /** What a look at the playlists says of a stream. */
 export type OnAir =
   | 'live'
+  | 'starting' // parts, and no segment yet: hls.js calls such a playlist empty
   | 'ended' // its playlist is still there and says that nothing follows
   | 'offline'; // not found, refused or out of reach: a viewer need not know which
 
@@ -23,7 +24,8 @@ export async function probe(url: string, signal: AbortSignal): Promise<OnAir> {
 
 function judge(playlist: string): OnAir {
   if (!playlist.startsWith('#EXTM3U')) return 'offline';
-  return playlist.includes('#EXT-X-ENDLIST') ? 'ended' : 'live';
+  if (playlist.includes('#EXT-X-ENDLIST')) return 'ended';
+  return playlist.includes('#EXTINF') ? 'live' : 'starting';
 }
 
 async function fetchText(url: string, signal: AbortSignal): Promise<string> {

@@ -27,6 +27,7 @@ export interface SessionOptions {
 
 const tickMs = 500;
 const firstLookMs = 2_000;
+const startingLookMs = 300;
 const slowestLookMs = 5_000;
 /** A picture that stands for this long is a stall that the viewer should be told of. */
 const stallMs = 1_000;
@@ -188,6 +189,11 @@ export class Session {
     if (this.#aborter.signal.aborted || (this.#engine && !this.#suspended)) return;
     if (onAir === 'live' && this.#wanted) {
       this.#connect();
+      return;
+    }
+    if (onAir === 'starting') {
+      this.#setState('connecting');
+      this.#lookSoon(startingLookMs);
       return;
     }
     if (onAir === 'live') this.#setState('playing');

@@ -48,3 +48,12 @@ export function childrenAt(boxes: readonly Box[], path: string): Box[] {
 export function unreadable(message: string): CodedError {
   return new CodedError('media_invalid', `MP4: ${message}`);
 }
+
+/** Runs a reader; where it runs past the end of a box that is too small, it throws `media_invalid`. */
+export function withinBoxes<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw error instanceof RangeError ? unreadable(error.message) : error;
+  }
+}

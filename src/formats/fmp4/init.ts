@@ -1,5 +1,5 @@
 import type { AudioTrack, VideoTrack } from '../../media/index.ts';
-import { type Box, child, childrenAt, readBoxes, unreadable } from './box-reader.ts';
+import { type Box, child, childrenAt, readBoxes, unreadable, withinBoxes } from './box-reader.ts';
 import { BoxWriter, fourcc } from './box-writer.ts';
 
 export const VIDEO_TRACK_ID = 1;
@@ -263,11 +263,13 @@ export interface InitTrack {
 
 /** Reads what `writeInit` writes. Throws `media_invalid` for what it cannot read, edit lists and samples in the moov included. */
 export function readInit(data: Buffer): InitTrack[] {
-  const top = readBoxes(data);
-  if (top[0]?.type !== 'ftyp') throw unreadable('the initialization segment does not begin with ftyp');
-  const moov = readBoxes(child(top, 'moov').body);
-  const trexes = readBoxes(child(moov, 'mvex').body).filter((box) => box.type === 'trex');
-  return moov.filter((box) => box.type === 'trak').map((trak) => readTrak(trak, trexes));
+  return withinBoxes(() => {
+    const top = readBoxes(data);
+    if (top[0]?.type !== 'ftyp') throw unreadable('the initialization segment does not begin with ftyp');
+    const moov = readBoxes(child(top, 'moov').body);
+    const trexes = readBoxes(child(moov, 'mvex').body).filter((box) => box.type === 'trex');
+    return moov.filter((box) => box.type === 'trak').map((trak) => readTrak(trak, trexes));
+  });
 }
 
 function readTrak(trak: Box, trexes: readonly Box[]): InitTrack {

@@ -1,5 +1,5 @@
 import type { Packet } from '../../media/index.ts';
-import { child, readBoxes, unreadable } from './box-reader.ts';
+import { child, readBoxes, unreadable, withinBoxes } from './box-reader.ts';
 import { BoxWriter, fourcc } from './box-writer.ts';
 import { AUDIO_TRACK_ID, FLAGS_DELTA, FLAGS_KEY, type InitTrack, VIDEO_TRACK_ID } from './init.ts';
 
@@ -171,6 +171,10 @@ export interface PartFragment {
  * a sample outside of its mdat included.
  */
 export function readParts(data: Buffer, init: readonly InitTrack[]): PartFragment[] {
+  return withinBoxes(() => readFragments(data, init));
+}
+
+function readFragments(data: Buffer, init: readonly InitTrack[]): PartFragment[] {
   const boxes = readBoxes(data);
   const fragments: PartFragment[] = [];
   for (let i = 0; i < boxes.length; i += 2) {

@@ -25,7 +25,8 @@ class Collector {
   #length = 0;
 
   constructor(size: number) {
-    this.bytes = Buffer.allocUnsafe(size);
+    // Not from the pool, of which it would keep a whole block for the life of the connection.
+    this.bytes = Buffer.allocUnsafeSlow(size);
   }
 
   get full(): boolean {

@@ -224,8 +224,9 @@ export class ServerSession {
 
   #onCommand(command: Command): void {
     const { name, transactionId, streamId, rest } = command;
-    if (this.#state === 'connecting' && name !== 'connect') {
-      throw new CodedError('rtmp_protocol', 'a command came before connect');
+    if ((this.#state === 'connecting') !== (name === 'connect')) {
+      const reason = name === 'connect' ? 'connect came twice' : 'a command came before connect';
+      throw new CodedError('rtmp_protocol', reason);
     }
     switch (name) {
       case 'connect':
@@ -256,7 +257,7 @@ export class ServerSession {
       case 'deleteStream': {
         rest.read();
         const id = rest.read();
-        this.#refusedStreams.delete(Number(id));
+        if (typeof id === 'number') this.#refusedStreams.delete(id);
         if (typeof id !== 'number' || id === this.#publishStreamId) this.#unpublish();
         break;
       }
@@ -274,7 +275,7 @@ export class ServerSession {
     const given: AmfObject = isObject(object) ? object : {};
     this.#app = typeof given.app === 'string' ? given.app : '';
     this.#tcUrl = typeof given.tcUrl === 'string' ? given.tcUrl : '';
-    if (this.#state === 'connecting') this.#state = 'connected';
+    this.#state = 'connected';
     const windowSize = this.#options.windowSize ?? DEFAULT_WINDOW;
     this.#writer.windowSize(windowSize);
     this.#writer.peerBandwidth(windowSize);

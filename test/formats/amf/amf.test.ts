@@ -69,7 +69,11 @@ const amf3: [name: string, bytes: string, value: AmfValue][] = [
   ['array with names', '09 03 03 61 04 05 01 03', object({ a: 5, 0: true })],
   ['object with traits', '0a 23 03 41 03 61 03 62 04 01 04 02', object({ a: 1, b: 2 })],
   ['dynamic object', '0a 0b 01 03 61 03 01', object({ a: true })],
-  ['object by traits and string references', '09 05 01 0a 13 01 03 61 06 00 0a 01 06 00', [object({ a: 'a' }), object({ a: 'a' })]],
+  [
+    'object by traits and string references',
+    '09 05 01 0a 13 01 03 61 06 00 0a 01 06 00',
+    [object({ a: 'a' }), object({ a: 'a' })],
+  ],
   ['object by reference', '09 05 01 0a 0b 01 01 0a 02', [object({}), object({})]],
   ['XML', '0b 09 3c612f3e', '<a/>'],
   ['byte array', '0c 05 0102', Buffer.from([1, 2])],
@@ -112,8 +116,10 @@ test('R26 AMF3 bodies of every marker, cut at every byte, and markers and refere
     }
     assert.ok(whole.length > 1, name);
   }
-  for (let marker = 0x12; marker < 256; marker++) assertProtocolError(() => decodeAmf0(Buffer.from([0x11, marker, 1, 1, 1, 1])));
-  for (const bytes of ['0a 02', '06 02', '0a 05', '09 02', '0a 07 03 41']) assertProtocolError(() => decodeAmf0(hex(`11${bytes}`)));
+  for (let marker = 0x12; marker < 256; marker++)
+    assertProtocolError(() => decodeAmf0(Buffer.from([0x11, marker, 1, 1, 1, 1])));
+  for (const bytes of ['0a 02', '06 02', '0a 05', '09 02', '0a 07 03 41'])
+    assertProtocolError(() => decodeAmf0(hex(`11${bytes}`)));
   // An object that contains itself, and Flash's own serialisation.
   assertProtocolError(() => decodeAmf0(hex('11 0a 0b 01 03 61 0a 00 01')), /from inside itself/);
 });
@@ -137,10 +143,14 @@ test('R20 nesting ends at 32, without a deep recursion', () => {
     }
   }
   for (const open of ['09 03 01', '0a 0b 01 03 61', '10 03 00 01', '11 03 00 04 01']) {
-    for (const depth of [33, 20_000]) assertProtocolError(() => decodeAmf0(Buffer.concat([hex('11'), nested(open, depth, '')])), /nested/);
+    for (const depth of [33, 20_000])
+      assertProtocolError(() => decodeAmf0(Buffer.concat([hex('11'), nested(open, depth, '')])), /nested/);
   }
   // Deep by references: each object holds the one before.
-  const chain = Array.from({ length: 40 }, (_, i) => `03 0001 61 ${i === 0 ? '05' : `07 ${i.toString(16).padStart(4, '0')}`} 0000 09`);
+  const chain = Array.from(
+    { length: 40 },
+    (_, i) => `03 0001 61 ${i === 0 ? '05' : `07 ${i.toString(16).padStart(4, '0')}`} 0000 09`,
+  );
   assertProtocolError(() => decodeAmf0(hex(`0a 00000028 ${chain.join('')}`)), /nested/);
 });
 
@@ -158,7 +168,10 @@ test('R21 R22 R23 counts and lengths that the bytes do not bear out, and too man
   const million = Buffer.concat([hex('03'), ...new Array(1_000_000).fill(hex('0001 61 05')), hex('0000 09')]);
   assertProtocolError(() => decodeAmf0(million), /1024 keys/);
   // Wide by references: each array holds the one before twenty times.
-  const wide = Array.from({ length: 20 }, (_, i) => `0a 00000014 ${(i === 0 ? '05' : `07 ${i.toString(16).padStart(4, '0')}`).repeat(20)}`);
+  const wide = Array.from(
+    { length: 20 },
+    (_, i) => `0a 00000014 ${(i === 0 ? '05' : `07 ${i.toString(16).padStart(4, '0')}`).repeat(20)}`,
+  );
   assertProtocolError(() => decodeAmf0(hex(`0a 00000014 ${wide.join('')}`)), /more than 262144 values|nested/);
 });
 

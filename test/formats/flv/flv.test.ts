@@ -77,7 +77,8 @@ const audio: [bytes: string, expected: string][] = [
 test('D11 D13 D14 D15 E01 E12 what video and audio bodies are, legacy and Enhanced RTMP', () => {
   for (const [bytes, expected] of video) assert.equal(summary(parseVideoTag(hex(bytes))), expected, bytes);
   for (const [bytes, expected] of audio) assert.equal(summary(parseAudioTag(hex(bytes))), expected, bytes);
-  for (const bytes of ['17 00 000000 0164', '90 61766331 0164']) assert.equal(isConfiguration('video', hex(bytes)), true);
+  for (const bytes of ['17 00 000000 0164', '90 61766331 0164'])
+    assert.equal(isConfiguration('video', hex(bytes)), true);
   assert.equal(isConfiguration('video', hex('17 01 000000 aa')), false);
   assert.equal(isConfiguration('audio', hex('af 00 1210')), true);
   assert.equal(isConfiguration('audio', hex('af 01 1210')), false);
@@ -98,20 +99,28 @@ test('R32 R35 every body of up to 12 bytes is taken apart without an error, and 
 
 test('R45 tags written are the tags read, however the file is cut', () => {
   const tag = fc
-    .tuple(fc.constantFrom('audio' as const, 'video' as const, 'data' as const), fc.nat(0xffffffff), fc.uint8Array({ maxLength: 40 }))
+    .tuple(
+      fc.constantFrom('audio' as const, 'video' as const, 'data' as const),
+      fc.nat(0xffffffff),
+      fc.uint8Array({ maxLength: 40 }),
+    )
     .map(([type, timestampMs, bytes]): FlvTag => ({ type, timestampMs, body: Buffer.from(bytes) }));
   fc.assert(
-    fc.property(fc.array(tag, { maxLength: 5 }), fc.array(fc.integer({ min: 1, max: 30 }), { minLength: 1 }), (tags, sizes) => {
-      const file = Buffer.concat([writeFlvHeader({ audio: true, video: true }), ...tags.map(writeFlvTag)]);
-      const read: FlvTag[] = [];
-      const reader = new FlvReader((tag) => read.push(tag));
-      for (let offset = 0, i = 0; offset < file.length; i++) {
-        const end = offset + sizes[i % sizes.length]!;
-        reader.push(file.subarray(offset, end));
-        offset = end;
-      }
-      assert.deepStrictEqual(read, tags);
-    }),
+    fc.property(
+      fc.array(tag, { maxLength: 5 }),
+      fc.array(fc.integer({ min: 1, max: 30 }), { minLength: 1 }),
+      (tags, sizes) => {
+        const file = Buffer.concat([writeFlvHeader({ audio: true, video: true }), ...tags.map(writeFlvTag)]);
+        const read: FlvTag[] = [];
+        const reader = new FlvReader((tag) => read.push(tag));
+        for (let offset = 0, i = 0; offset < file.length; i++) {
+          const end = offset + sizes[i % sizes.length]!;
+          reader.push(file.subarray(offset, end));
+          offset = end;
+        }
+        assert.deepStrictEqual(read, tags);
+      },
+    ),
     { numRuns: 10_000 },
   );
   const body = writeVideoTag('frame', true, -40, Buffer.from([1, 2]));

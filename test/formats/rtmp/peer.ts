@@ -1,7 +1,19 @@
 import assert from 'node:assert/strict';
 import { CodedError } from '../../../src/base/index.ts';
-import { type AmfInput, type AmfObject, type AmfValue, decodeAmf0, encodeAmf0 } from '../../../src/formats/amf/index.ts';
-import { ChunkReader, type PlayRequest, type PublishRequest, ServerSession, writeMessage } from '../../../src/formats/rtmp/index.ts';
+import {
+  type AmfInput,
+  type AmfObject,
+  type AmfValue,
+  decodeAmf0,
+  encodeAmf0,
+} from '../../../src/formats/amf/index.ts';
+import {
+  ChunkReader,
+  type PlayRequest,
+  type PublishRequest,
+  ServerSession,
+  writeMessage,
+} from '../../../src/formats/rtmp/index.ts';
 
 export const hex = (text: string): Buffer => Buffer.from(text.replace(/\s/g, ''), 'hex');
 
@@ -41,7 +53,9 @@ export function feed(bytes: Buffer, receive: (piece: Buffer) => unknown, sizes: 
 /** Collects the messages in `bytes`. */
 export function readMessages(bytes: Buffer, sizes?: readonly number[]): Message[] {
   const messages: Message[] = [];
-  const reader = new ChunkReader((type, timestamp, streamId, body) => messages.push({ type, timestamp, streamId, body }));
+  const reader = new ChunkReader((type, timestamp, streamId, body) =>
+    messages.push({ type, timestamp, streamId, body }),
+  );
   feed(bytes, (piece) => reader.receive(piece), sizes);
   return messages;
 }
@@ -57,7 +71,7 @@ export class Peer {
   readonly media: Media[] = [];
   readonly metadata: AmfObject[] = [];
   unpublished = 0;
-  #handshakeLeft = 0;
+  #handshakeLeft = 3073;
   readonly #reader = new ChunkReader((type, timestamp, streamId, body) =>
     this.replies.push({ type, timestamp, streamId, body }),
   );
@@ -92,7 +106,6 @@ export class Peer {
   }
 
   handshake(): this {
-    this.#handshakeLeft = 3073;
     return this.bytes(Peer.handshake());
   }
 

@@ -1,0 +1,108 @@
+import { Agent, request } from 'node:http';
+import type { TestServer } from '../../test/support/server.ts';
+import { createStreams, startBenchServer } from './bench-server.ts';
+import { during, percentile } from './measure.ts';
+import { pause } from './publisher.ts';
+import { hammer } from './raw-http.ts';
+import type { Effort, Row } from './table.ts';
+
+const CONNECTIONS = 16;
+const BAR_CREATE = 2000;
+const BAR_READ = 15_000;
+const BAR_P99_MS = 10;
+/** Bounds the paced run, whatever the server could do. */
+const MAX_PACED = 5000;
+
+/** Sends `rate` requests a second for `seconds`, each at its time whether or not the last is answered; their times in ms. */
+async function paced(
+  server: TestServer,
+  method: string,
+  path: string,
+  rate: number,
+  seconds: number,
+): Promise<number[]> {
+  const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS });
+  const auth = `${server.tokenId}:${server.secret}`;
+  const times: number[] = [];
+  const ask = () =>
+    new Promise<void>((resolve, reject) => {
+      const began = performance.now();
+      const sent = request({ agent, port: server.httpPort, host: '127.0.0.1', method, path, auth }, (answer) => {
+        answer.resume();
+        answer.once('end', () => {
+          times.push(performance.now() - began);
+          answer.statusCode === 200 ? resolve() : reject(new Error(`${method} ${path}: ${answer.statusCode}`));
+        });
+      });
+      sent.once('error', reject);
+      sent.end();
+    });
+  const total = Math.min(MAX_PACED, Math.round(rate * seconds));
+  const pending: Promise<void>[] = [];
+  for (const began = performance.now(); pending.length < total; await pause(2)) {
+    const due = Math.min(total, ((performance.now() - began) / 1000) * rate);
+    while (pending.length < due) pending.push(ask());
+  }
+  await Promise.all(pending);
+  agent.destroy();
+  return times;
+}
+
+async function measure(
+  server: TestServer,
+  name: string,
+  method: string,
+  path: string,
+  seconds: number,
+  bar: number,
+): Promise<Row[]> {
+  const authorization = `Authorization: Basic ${Buffer.from(`${server.tokenId}:${server.secret}`).toString('base64')}`;
+  const bytes = Buffer.from(
+    [
+      `${method} ${path} HTTP/1.1`,
+      'Host: 127.0.0.1',
+      authorization,
+      ...(method === 'POST' ? ['Content-Length: 0'] : []),
+      '',
+      '',
+    ].join('\r\n'),
+  );
+  let answers = 0;
+  await hammer(server.httpPort, CONNECTIONS, [bytes], 1);
+  const { cpuMs, wallMs } = await during(
+    server.pid,
+    async () => (answers = await hammer(server.httpPort, CONNECTIONS, [bytes], seconds)),
+  );
+  const perCpu = answers / (cpuMs / 1000);
+  const times = await paced(server, method, path, answers / (wallMs / 1000) / 2, seconds);
+  const p99 = percentile(times, 0.99);
+  return [
+    {
+      what: `API, ${name} a live stream`,
+      measured: `${Math.round(perCpu)} per CPU-second, ${Math.round(answers / (wallMs / 1000))} a second`,
+      bar: `≥ ${bar} per CPU-second`,
+      met: perCpu >= bar,
+    },
+    {
+      what: `API, ${name} at half of that load`,
+      measured: `p50 ${percentile(times, 0.5).toFixed(1)} ms, p99 ${p99.toFixed(1)} ms`,
+      bar: `p99 ≤ ${BAR_P99_MS} ms`,
+      met: p99 <= BAR_P99_MS,
+    },
+  ];
+}
+
+/** Creating and reading live streams over the API, authorised and durable as always. */
+export async function api({ seconds }: Effort): Promise<Row[]> {
+  const server = await startBenchServer();
+  try {
+    const [stream] = await createStreams(server, 1);
+    const window = seconds / 2;
+    return [
+      ...(await measure(server, 'read', 'GET', `/live_streams/${stream!._id}`, window, BAR_READ)),
+      ...(await measure(server, 'create', 'POST', '/live_streams', window, BAR_CREATE)),
+    ];
+  } finally {
+    await server.close();
+  }
+}
