@@ -43,7 +43,11 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   };
   try {
     const { token = null } = await store.bootstrap({ token: config.bootstrapToken || undefined });
-    const shelf = new Shelf({ minWindowMs: config.liveWindowMs, maxBytes: MAX_WINDOW_BYTES, keepAfterEndMs: KEEP_AFTER_END_MS });
+    const shelf = new Shelf({
+      minWindowMs: config.liveWindowMs,
+      maxBytes: MAX_WINDOW_BYTES,
+      keepAfterEndMs: KEEP_AFTER_END_MS,
+    });
     closers.push(() => shelf.close());
     const registry = new LiveRegistry({
       reconnectWindowMs: config.reconnectWindowMs,
@@ -52,7 +56,9 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       onBroadcast: (broadcast) => {
         const { playbackId, userId } = broadcast.authorisation;
         const window = shelf.open({ broadcastId: broadcast.id, playbackId, userId });
-        broadcast.addReader(new Packager(window, { partTargetMs: config.partTargetMs, segmentMs: config.segmentMs, log }));
+        broadcast.addReader(
+          new Packager(window, { partTargetMs: config.partTargetMs, segmentMs: config.segmentMs, log }),
+        );
       },
     });
     const origin = createOrigin({ shelf, publicUrl: config.publicUrl, webRoot: WEB_ROOT, log });
@@ -108,8 +114,14 @@ async function listenHttp(api: ReturnType<typeof createApi>, config: Config): Pr
     await api.listen({ host: config.httpHost, port: config.httpPort });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE')
-      throw new CodedError('port_in_use', `Port ${config.httpPort} is taken by another program: choose another with http_port or stop that program.`);
-    throw new CodedError('config_invalid', `Cannot listen on ${config.httpHost}:${config.httpPort} (http_host, http_port): ${(error as Error).message}`);
+      throw new CodedError(
+        'port_in_use',
+        `Port ${config.httpPort} is taken by another program: choose another with http_port or stop that program.`,
+      );
+    throw new CodedError(
+      'config_invalid',
+      `Cannot listen on ${config.httpHost}:${config.httpPort} (http_host, http_port): ${(error as Error).message}`,
+    );
   }
 }
 

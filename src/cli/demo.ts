@@ -26,7 +26,9 @@ export async function demo(settings: Config): Promise<void> {
   const [tokenId = '', secret = ''] = bootstrapToken.split(':');
   const client = createClient({ baseUrl: `http://127.0.0.1:${app.httpPort}`, tokenId, secret });
   const stream = await client.liveStreams.create({ name: 'Demo' });
-  const publisher = publishClip(app.rtmpPort, stream.ingest.key, (reason) => log.warn({ reason }, 'the demo picture stopped'));
+  const publisher = publishClip(app.rtmpPort, stream.ingest.key, (reason) =>
+    log.warn({ reason }, 'the demo picture stopped'),
+  );
   closeOnSignal(app, log, () => publisher.stop());
   await publisher.started;
   console.log(
@@ -50,7 +52,11 @@ export async function demo(settings: Config): Promise<void> {
 }
 
 /** Publishes the bundled clip in real time with timestamps that go on rising, until it is stopped or cut. */
-export function publishClip(port: number, key: string, ended: (reason: string) => void): { started: Promise<void>; stop(): void } {
+export function publishClip(
+  port: number,
+  key: string,
+  ended: (reason: string) => void,
+): { started: Promise<void>; stop(): void } {
   const clip = readClip();
   const socket = net.connect({ port, host: '127.0.0.1', noDelay: true });
   let timer: NodeJS.Timeout | undefined;

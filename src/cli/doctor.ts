@@ -23,7 +23,8 @@ export async function doctor(config: Config): Promise<void> {
     ffmpeg(),
   ];
   const sign = { ok: 'ok   ', note: 'note ', wrong: 'WRONG' };
-  for (const { state, what, todo } of findings) console.log(`${sign[state]}  ${what}${todo ? `\n       → ${todo}` : ''}`);
+  for (const { state, what, todo } of findings)
+    console.log(`${sign[state]}  ${what}${todo ? `\n       → ${todo}` : ''}`);
   const wrong = findings.filter((finding) => finding.state === 'wrong').length;
   console.log(wrong === 0 ? '\nThe server can start.' : `\n${wrong} to put right before the server can start.`);
   process.exitCode = wrong === 0 ? 0 : 1;
@@ -31,7 +32,11 @@ export async function doctor(config: Config): Promise<void> {
 
 function node(): Finding {
   const ok = Number(process.versions.node.split('.')[0]) >= 24;
-  return { state: ok ? 'ok' : 'wrong', what: `Node ${process.versions.node}`, todo: ok ? undefined : 'Run `npm run setup`: it installs Node 24 beside the project.' };
+  return {
+    state: ok ? 'ok' : 'wrong',
+    what: `Node ${process.versions.node}`,
+    todo: ok ? undefined : 'Run `npm run setup`: it installs Node 24 beside the project.',
+  };
 }
 
 function port(key: string, host: string | undefined, number: number): Promise<Finding> {
@@ -41,7 +46,10 @@ function port(key: string, host: string | undefined, number: number): Promise<Fi
       resolve({
         state: 'wrong',
         what: `${key} ${number}: ${error.code === 'EADDRINUSE' ? 'taken by another program' : error.message}`,
-        todo: error.code === 'EADDRINUSE' ? `Stop that program (is the server running already?) or set ${key}.` : `Set ${key} or its host to one that this machine may listen on.`,
+        todo:
+          error.code === 'EADDRINUSE'
+            ? `Stop that program (is the server running already?) or set ${key}.`
+            : `Set ${key} or its host to one that this machine may listen on.`,
       }),
     );
     server.listen(number, host, () => server.close(() => resolve({ state: 'ok', what: `${key} ${number} is free` })));
@@ -50,16 +58,25 @@ function port(key: string, host: string | undefined, number: number): Promise<Fi
 
 function certificate(config: Config): Finding {
   if (!config.tlsCertificate || !config.tlsKey) {
-    return { state: 'note', what: 'RTMPS is off', todo: 'Set tls_certificate and tls_key (PEM files) to let encoders connect encrypted.' };
+    return {
+      state: 'note',
+      what: 'RTMPS is off',
+      todo: 'Set tls_certificate and tls_key (PEM files) to let encoders connect encrypted.',
+    };
   }
   try {
     readFileSync(config.tlsKey);
     const { validTo } = new X509Certificate(readFileSync(config.tlsCertificate));
     const days = Math.floor((Date.parse(validTo) - Date.now()) / 86_400_000);
-    if (days < 0) return { state: 'wrong', what: `tls_certificate ran out on ${validTo}`, todo: 'Renew it: encoders refuse it.' };
+    if (days < 0)
+      return { state: 'wrong', what: `tls_certificate ran out on ${validTo}`, todo: 'Renew it: encoders refuse it.' };
     return { state: days < 14 ? 'note' : 'ok', what: `tls_certificate is valid for ${days} more days` };
   } catch (error) {
-    return { state: 'wrong', what: `tls_certificate, tls_key: ${(error as Error).message}`, todo: 'Give the paths of two readable PEM files.' };
+    return {
+      state: 'wrong',
+      what: `tls_certificate, tls_key: ${(error as Error).message}`,
+      todo: 'Give the paths of two readable PEM files.',
+    };
   }
 }
 
@@ -69,29 +86,50 @@ function dataFolder(folder: string): Finding {
     accessSync(folder, constants.R_OK | constants.W_OK);
     const { bavail, bsize } = statfsSync(folder);
     const freeMb = Math.floor((bavail * bsize) / 1e6);
-    if (freeMb < 200) return { state: 'wrong', what: `data_dir ${folder}: ${freeMb} MB free`, todo: 'Make room or set data_dir to another disk.' };
+    if (freeMb < 200)
+      return {
+        state: 'wrong',
+        what: `data_dir ${folder}: ${freeMb} MB free`,
+        todo: 'Make room or set data_dir to another disk.',
+      };
     return { state: 'ok', what: `data_dir ${folder} is writable, ${(freeMb / 1000).toFixed(1)} GB free` };
   } catch (error) {
-    return { state: 'wrong', what: `data_dir ${folder}: ${(error as Error).message}`, todo: 'Set data_dir to a folder that this user may write to.' };
+    return {
+      state: 'wrong',
+      what: `data_dir ${folder}: ${(error as Error).message}`,
+      todo: 'Set data_dir to a folder that this user may write to.',
+    };
   }
 }
 
 function publicUrl(config: Config): Finding {
   const local = ['localhost', '127.0.0.1', '[::1]'].includes(new URL(config.publicUrl).hostname);
   if (!local) return { state: 'ok', what: `public_url ${config.publicUrl}` };
-  return { state: 'note', what: `public_url ${config.publicUrl}`, todo: 'Viewers elsewhere need an address that leads here: set public_url.' };
+  return {
+    state: 'note',
+    what: `public_url ${config.publicUrl}`,
+    todo: 'Viewers elsewhere need an address that leads here: set public_url.',
+  };
 }
 
 function pages(): Finding {
   const built = existsSync(fileURLToPath(new URL('../../dist/web/player.html', import.meta.url)));
-  return { state: built ? 'ok' : 'wrong', what: built ? 'the player pages are built' : 'the player pages are not built', todo: built ? undefined : 'Run `npm run setup`.' };
+  return {
+    state: built ? 'ok' : 'wrong',
+    what: built ? 'the player pages are built' : 'the player pages are not built',
+    todo: built ? undefined : 'Run `npm run setup`.',
+  };
 }
 
 function clock(): Finding {
   // Sequence numbers of playlists and ids begin with the time: a clock that is years off must be seen.
   const now = new Date();
   const ok = now.getUTCFullYear() >= 2026 && now.getUTCFullYear() < 2100;
-  return { state: ok ? 'ok' : 'wrong', what: `the clock says ${now.toISOString()}`, todo: ok ? undefined : 'Set the clock (an NTP service keeps it right): playlists count from it.' };
+  return {
+    state: ok ? 'ok' : 'wrong',
+    what: `the clock says ${now.toISOString()}`,
+    todo: ok ? undefined : 'Set the clock (an NTP service keeps it right): playlists count from it.',
+  };
 }
 
 function openFiles(): Finding {
@@ -101,15 +139,26 @@ function openFiles(): Finding {
   } catch {
     // Not Linux: nothing is known, and nothing said.
   }
-  if (!(limit < 8192)) return { state: 'ok', what: `open files: ${Number.isNaN(limit) ? 'no limit known' : `up to ${limit}`}` };
-  return { state: 'note', what: `open files: up to ${limit}`, todo: 'Every viewer and encoder takes one: raise it (LimitNOFILE= in systemd, ulimit -n).' };
+  if (!(limit < 8192))
+    return { state: 'ok', what: `open files: ${Number.isNaN(limit) ? 'no limit known' : `up to ${limit}`}` };
+  return {
+    state: 'note',
+    what: `open files: up to ${limit}`,
+    todo: 'Every viewer and encoder takes one: raise it (LimitNOFILE= in systemd, ulimit -n).',
+  };
 }
 
 function ffmpeg(): Finding {
   try {
-    const version = /version (\S+)/.exec(execFileSync('ffmpeg', ['-version'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }))?.[1];
+    const version = /version (\S+)/.exec(
+      execFileSync('ffmpeg', ['-version'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }),
+    )?.[1];
     return { state: 'ok', what: `ffmpeg ${version}` };
   } catch {
-    return { state: 'note', what: 'no ffmpeg on PATH', todo: 'Nothing that runs today needs it; `apt-get install ffmpeg` gives you an encoder to try with.' };
+    return {
+      state: 'note',
+      what: 'no ffmpeg on PATH',
+      todo: 'Nothing that runs today needs it; `apt-get install ffmpeg` gives you an encoder to try with.',
+    };
   }
 }

@@ -7,7 +7,9 @@ import { demo } from './demo.ts';
 import { doctor } from './doctor.ts';
 import { serve } from './serve.ts';
 
-const program = new Command('liveapi').description('Live streaming as an API, on your own machine.').showHelpAfterError();
+const program = new Command('liveapi')
+  .description('Live streaming as an API, on your own machine.')
+  .showHelpAfterError();
 
 /** Adds a command whose flags are the configuration keys. */
 function command(name: string, description: string, run: (config: Config) => Promise<void>): void {
@@ -17,7 +19,9 @@ function command(name: string, description: string, run: (config: Config) => Pro
     .allowUnknownOption()
     .allowExcessArguments()
     .addHelpText('after', `\n${describeConfig()}`)
-    .action(async (_options, self: Command) => run(loadConfig({ argv: self.args, env: process.env, cwd: process.cwd() })));
+    .action(async (_options, self: Command) =>
+      run(loadConfig({ argv: self.args, env: process.env, cwd: process.cwd() })),
+    );
 }
 
 command('serve', 'Start the server.', serve);

@@ -52,9 +52,15 @@ export function banner(config: Config, app: App): string {
       `    curl -X POST -u ${token.id}:${token.secret} ${config.publicUrl}/live_streams`,
     );
   } else if (config.bootstrapToken) {
-    lines.push('  Create a live stream with the bootstrap token:', `    curl -X POST -u "$LIVEAPI_BOOTSTRAP_TOKEN" ${config.publicUrl}/live_streams`);
+    lines.push(
+      '  Create a live stream with the bootstrap token:',
+      `    curl -X POST -u "$LIVEAPI_BOOTSTRAP_TOKEN" ${config.publicUrl}/live_streams`,
+    );
   } else {
-    lines.push('  Create a live stream with your access token:', `    curl -X POST -u <token id>:<secret> ${config.publicUrl}/live_streams`);
+    lines.push(
+      '  Create a live stream with your access token:',
+      `    curl -X POST -u <token id>:<secret> ${config.publicUrl}/live_streams`,
+    );
   }
   return `${lines.join('\n')}\n`;
 }

@@ -87,7 +87,10 @@ export class Broadcast {
         return;
       }
     } else if (ms - this.#lastMs > JUMP_FORWARD_MS || toMs(last.dts, last.track.timescale) - ms > JUMP_BACK_MS) {
-      this.#log.info({ broadcast: this.id, fromMs: Math.round(this.#lastMs), toMs: Math.round(ms) }, 'timestamps jumped');
+      this.#log.info(
+        { broadcast: this.id, fromMs: Math.round(this.#lastMs), toMs: Math.round(ms) },
+        'timestamps jumped',
+      );
       this.#startRun(ms);
     } else if (packet.dts <= last.dts) {
       // Equal or slightly falling timestamps (a few encoders send two frames with one): the frame stays, its time moves on.

@@ -36,7 +36,9 @@ export class Claim {
 }
 
 /** `busy`: a healthy publisher holds the live stream. `disabled`: it was stopped while the key was being checked. */
-export type ClaimAnswer = { readonly ok: true; readonly claim: Claim } | { readonly ok: false; readonly reason: 'busy' | 'disabled' };
+export type ClaimAnswer =
+  | { readonly ok: true; readonly claim: Claim }
+  | { readonly ok: false; readonly reason: 'busy' | 'disabled' };
 
 const CONTENDER_POLL_MS = 50;
 const STOP_MEMORY_MS = 60_000;

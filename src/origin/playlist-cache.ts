@@ -7,23 +7,27 @@ import { type Headers, PLAYLIST_TYPE, SHARED_HEADERS } from './respond.ts';
 /** How long an answer may be kept by caches. */
 export type Freshness = 'plain' | 'directive' | 'none';
 
+/** What node writes without setting memory aside for it, header included. All playlists here are ASCII. */
+const MAX_STRING = 15_000;
+
 /** One text, rendered once, with its gzip form made when the first client takes it; the same bytes go to everybody. */
 export class RenderedPlaylist {
   readonly etag: string;
-  readonly identity: Buffer;
+  /** A short text is kept as a string: node sends it with its header in one piece, cheaper than a Buffer of that size. */
+  readonly identity: string | Buffer;
   readonly #targetDurationS: number;
   #gzip: Buffer | null = null;
   readonly #headers = new Map<string, Headers>();
 
   constructor(text: string, etag: string, targetDurationS: number) {
-    this.identity = Buffer.from(text);
+    this.identity = text.length <= MAX_STRING ? text : Buffer.from(text, 'latin1');
     // Weak: one name for the plain and the compressed form.
     this.etag = `W/"${etag}"`;
     this.#targetDurationS = targetDurationS;
   }
 
   get gzip(): Buffer {
-    return (this.#gzip ??= gzipSync(this.identity, { level: 6 }));
+    return (this.#gzip ??= gzipSync(this.identity));
   }
 
   headers(freshness: Freshness, gzip: boolean): Headers {

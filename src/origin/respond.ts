@@ -63,17 +63,17 @@ export function sendPreflight(res: ServerResponse): void {
   res.writeHead(204, PREFLIGHT).end();
 }
 
-/** Sends one Buffer, or 304 when the client has it. */
+/** Sends one Buffer or ASCII string, or 304 when the client has it. */
 export function sendEntity(
   req: IncomingMessage,
   res: ServerResponse,
   headers: Headers,
   etag: string,
-  body: Buffer,
+  body: Buffer | string,
 ): void {
   if (isFresh(req, etag)) sendNotModified(res, headers);
   else {
-    res.writeHead(200, headers).end(body);
+    res.writeHead(200, headers).end(body, 'latin1');
     watchUnread(req);
   }
 }

@@ -44,7 +44,11 @@ test('the first start shows a token once and a curl line that works; the second 
   const second = run(['serve']);
   await until('the banner', 20_000, () => second.stdout().includes('curl'));
   assert.ok(!second.stdout().includes(credentials.split(':')[1]!), 'the secret is not shown again');
-  const again = execFileSync('curl', ['-sS', '-u', credentials, `http://localhost:${http}/live_streams/${stream._id}`], { encoding: 'utf8' });
+  const again = execFileSync(
+    'curl',
+    ['-sS', '-u', credentials, `http://localhost:${http}/live_streams/${stream._id}`],
+    { encoding: 'utf8' },
+  );
   assert.equal(JSON.parse(again).ingest.key, stream.ingest.key);
   await second.stop('SIGTERM');
 });
@@ -71,7 +75,8 @@ test('doctor finds a good machine good; --help names every setting', async () =>
   const { run } = await world();
   const examined = run(['doctor']);
   assert.equal((await examined.ended).code, 0, examined.stdout());
-  for (const what of ['http_port', 'rtmp_port', 'data_dir', 'ffmpeg', 'clock']) assert.match(examined.stdout(), new RegExp(what));
+  for (const what of ['http_port', 'rtmp_port', 'data_dir', 'ffmpeg', 'clock'])
+    assert.match(examined.stdout(), new RegExp(what));
   const help = run(['serve', '--help']);
   await help.ended;
   for (const key of ['http-port', 'LIVEAPI_DATA_DIR', 'reconnect']) assert.match(help.stdout(), new RegExp(key));
@@ -87,7 +92,10 @@ test('the demo publishes its clip and says where to watch', async () => {
     return (playlist.match(/#EXT-X-PART:/g) ?? []).length >= 3;
   });
   const curl = /curl -X PATCH (.*)/.exec(demo.stdout())![0];
-  assert.equal(JSON.parse(execFileSync('sh', ['-c', curl.replace('curl', 'curl -sS')], { encoding: 'utf8' })).enabled, false);
+  assert.equal(
+    JSON.parse(execFileSync('sh', ['-c', curl.replace('curl', 'curl -sS')], { encoding: 'utf8' })).enabled,
+    false,
+  );
   await demo.stop('SIGINT');
   assert.equal((await demo.ended).code, 0);
 });

@@ -141,7 +141,7 @@ test('wrong values are refused with the key, the value, the place and what is al
     /http_port must be a whole number/,
     /text\.yml/,
   );
-  for (const token of ['no-colon-in-this-one', 'id:short', ':0123456789abcdef', 'an id:0123456789abcdef']) {
+  for (const token of ['no-colon-in-this-one', 'nobody:', ':0123456789abcdef', 'an id:0123456789abcdef']) {
     assert.throws(
       from({ LIVEAPI_BOOTSTRAP_TOKEN: token }),
       (error: Error) => /bootstrap_token must be id:secret/.test(error.message) && !error.message.includes(token),

@@ -18,6 +18,7 @@ export interface Answer {
 export interface Asking {
   readonly method?: string;
   readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
   readonly signal?: AbortSignal;
   /** On a connection of its own, closed afterwards. */
   readonly alone?: boolean;
@@ -79,7 +80,7 @@ export function ask(url: string, asking: Asking = {}): Promise<Answer> {
       clearTimeout(timer);
       reject(error);
     });
-    request.end();
+    request.end(asking.body);
   });
 }
 

@@ -22,12 +22,18 @@ const PASSWORD = '0badcafe';
 const log = createLogger('silent');
 
 // A Baseline 16x16 configuration and one IDR access unit, enough for a track and packets.
-const AVC_CONFIG = Buffer.from('0142c00affe100196742c00ad90797e7c044000003000400000300f03c489e4001000568cb83cb20', 'hex');
+const AVC_CONFIG = Buffer.from(
+  '0142c00affe100196742c00ad90797e7c044000003000400000300f03c489e4001000568cb83cb20',
+  'hex',
+);
 const IDR = Buffer.concat([Buffer.from([0, 0, 0, 5, 0x65]), Buffer.alloc(4, 1)]);
 const AAC_CONFIG = Buffer.from([0x11, 0x90]);
 
 /** A server on a free port with a real registry; keys are checked by a list (the port is this room's one dependency). */
-async function ingest(options: Partial<RtmpServerOptions> = {}, onAuthorise?: (request: PublishRequest) => Promise<void>) {
+async function ingest(
+  options: Partial<RtmpServerOptions> = {},
+  onAuthorise?: (request: PublishRequest) => Promise<void>,
+) {
   const packets: Packet[] = [];
   const events: string[] = [];
   const reader: Reader = {
@@ -37,7 +43,12 @@ async function ingest(options: Partial<RtmpServerOptions> = {}, onAuthorise?: (r
     onPause: () => events.push('pause'),
     onEnd: () => events.push('end'),
   };
-  const registry = new LiveRegistry({ reconnectWindowMs: 60_000, takeoverAfterMs: 300, log, onBroadcast: (broadcast) => broadcast.addReader(reader) });
+  const registry = new LiveRegistry({
+    reconnectWindowMs: 60_000,
+    takeoverAfterMs: 300,
+    log,
+    onBroadcast: (broadcast) => broadcast.addReader(reader),
+  });
   const server = new RtmpServer({
     host: '127.0.0.1',
     port: 0,
@@ -50,9 +61,13 @@ async function ingest(options: Partial<RtmpServerOptions> = {}, onAuthorise?: (r
     authoriser: {
       authorise: async (request) => {
         await onAuthorise?.(request);
-        if (![KEY, OTHER_KEY, DISABLED_KEY].includes(request.playbackId) || request.password !== PASSWORD) return { ok: false, reason: 'unknown' };
+        if (![KEY, OTHER_KEY, DISABLED_KEY].includes(request.playbackId) || request.password !== PASSWORD)
+          return { ok: false, reason: 'unknown' };
         if (request.playbackId === DISABLED_KEY) return { ok: false, reason: 'disabled' };
-        return { ok: true, authorisation: { liveStreamId: request.playbackId, playbackId: request.playbackId, userId: 'user' } };
+        return {
+          ok: true,
+          authorisation: { liveStreamId: request.playbackId, playbackId: request.playbackId, userId: 'user' },
+        };
       },
     },
     ...options,
@@ -74,14 +89,24 @@ interface Encoder {
   readonly closed: Promise<unknown>;
 }
 
-function encoder(port: number, streamName = `${KEY}?password=${PASSWORD}`, options: { app?: string; socket?: net.Socket } = {}): Encoder {
+function encoder(
+  port: number,
+  streamName = `${KEY}?password=${PASSWORD}`,
+  options: { app?: string; socket?: net.Socket } = {},
+): Encoder {
   const socket = options.socket ?? net.connect({ port, host: '127.0.0.1', noDelay: true });
   const app = options.app ?? 'static';
   let settle: (value: { code: string; description: string } | null) => void;
-  const answer = new Promise<{ code: string; description: string } | null>((resolve) => { settle = resolve; });
+  const answer = new Promise<{ code: string; description: string } | null>((resolve) => {
+    settle = resolve;
+  });
   const session = new ClientSession(
     { app, tcUrl: `rtmp://127.0.0.1/${app}`, streamName },
-    { send: (bytes) => socket.write(bytes), published: () => settle(null), refused: (code, description) => settle({ code, description }) },
+    {
+      send: (bytes) => socket.write(bytes),
+      published: () => settle(null),
+      refused: (code, description) => settle({ code, description }),
+    },
   );
   const closed = once(socket, 'close').catch(() => once(socket, 'close'));
   socket.on('error', () => settle({ code: 'socket', description: 'error' }));
@@ -123,7 +148,11 @@ test('a publish becomes packets; stop, FIN, RST and silence each end it truthful
     sendFrames(one, 0, 20);
     await until(`${name}: 40 packets`, () => packets.length === 40);
     assert.equal(packets.filter((packet) => packet.track.kind === 'video' && packet.key).length, 20);
-    assert.deepEqual(packets.filter((packet) => packet.track.kind === 'audio').map((packet) => packet.dts), Array.from({ length: 20 }, (_, i) => i * 1024), 'E07 audio is re-clocked by its sample count');
+    assert.deepEqual(
+      packets.filter((packet) => packet.track.kind === 'audio').map((packet) => packet.dts),
+      Array.from({ length: 20 }, (_, i) => i * 1024),
+      'E07 audio is re-clocked by its sample count',
+    );
     assert.ok(registry.isOnline(KEY));
     end(one);
     await until(`${name}: offline`, () => !registry.isOnline(KEY));
@@ -148,7 +177,11 @@ test('C09 C10 C11 C12 a refusal says why and closes; unknown key and wrong passw
   assert.deepEqual(await refusal(`${KEY}?password=00000000`), unknown);
   assert.deepEqual(await refusal(KEY), unknown);
   assert.deepEqual(await refusal(''), unknown);
-  assert.deepEqual(await refusal(`${DISABLED_KEY}?password=00000000`), unknown, 'disabled is only told to who knows the password');
+  assert.deepEqual(
+    await refusal(`${DISABLED_KEY}?password=00000000`),
+    unknown,
+    'disabled is only told to who knows the password',
+  );
   assert.match((await refusal(`${DISABLED_KEY}?password=${PASSWORD}`))!.description, /disabled/);
   const first = encoder(server.port);
   assert.equal(await first.answer, null);
@@ -168,7 +201,9 @@ test('S20 R37 wrong keys are answered ever more slowly, right ones at once', asy
   const { server } = await ingest({ failuresPerMinute: 3 });
   for (let i = 0; i < 5; i++) await encoder(server.port, 'lv_wrong').answer;
   let slowAnswered = false;
-  const slow = encoder(server.port, 'lv_wrong').answer.then(() => { slowAnswered = true; });
+  const slow = encoder(server.port, 'lv_wrong').answer.then(() => {
+    slowAnswered = true;
+  });
   const right = encoder(server.port);
   assert.equal(await right.answer, null);
   assert.equal(slowAnswered, false, 'the right key overtook the wrong one');
@@ -221,17 +256,31 @@ test('R01 R02 R03 R04 R05 R06 A05 whoever stalls is closed by a deadline', { tim
   const drip = raw();
   const dripping = setInterval(() => drip.writable && drip.write(Buffer.from([3])), 1000);
   const connectOnly = net.connect({ port: server.port, host: '127.0.0.1' });
-  const half = new ClientSession({ app: 'static', tcUrl: 'rtmp://127.0.0.1/static', streamName: '' }, {
-    // Everything up to the end of the handshake, and the connect after it, but no createStream.
-    send: (bytes) => { if (connectOnly.bytesWritten < 1537 + 1536 + 500) connectOnly.write(bytes); },
-    published: () => {},
-    refused: () => {},
-  });
+  const half = new ClientSession(
+    { app: 'static', tcUrl: 'rtmp://127.0.0.1/static', streamName: '' },
+    {
+      // Everything up to the end of the handshake, and the connect after it, but no createStream.
+      send: (bytes) => {
+        if (connectOnly.bytesWritten < 1537 + 1536 + 500) connectOnly.write(bytes);
+      },
+      published: () => {},
+      refused: () => {},
+    },
+  );
   connectOnly.on('connect', () => half.start());
   let replies = 0;
-  connectOnly.on('data', (bytes) => { if (replies++ < 1) half.receive(bytes); });
+  connectOnly.on('data', (bytes) => {
+    if (replies++ < 1) half.receive(bytes);
+  });
   const publishOnly = encoder(server.port);
-  const sockets = { R01: raw(), R02: raw(Buffer.from([3])), R03: drip, R04: raw(c0c1), R05: connectOnly, R06: publishOnly.socket };
+  const sockets = {
+    R01: raw(),
+    R02: raw(Buffer.from([3])),
+    R03: drip,
+    R04: raw(c0c1),
+    R05: connectOnly,
+    R06: publishOnly.socket,
+  };
   await Promise.all(Object.values(sockets).map((socket) => once(socket, 'close')));
   clearInterval(dripping);
   await until('no socket left', () => server.connections === 0);
@@ -242,7 +291,15 @@ test('R07 A03 strangers that speak something else are closed; a healthy neighbou
   const neighbour = encoder(server.port, `${OTHER_KEY}?password=${PASSWORD}`);
   assert.equal(await neighbour.answer, null);
   sendFrames(neighbour, 0, 1);
-  const greetings = ['\0', '\x02', '\x06', 'G', 'GET / HTTP/1.1\r\nHost: x\r\n\r\n', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03', 'PROXY TCP4 1.2.3.4 1.2.3.4 1 1\r\n'];
+  const greetings = [
+    '\0',
+    '\x02',
+    '\x06',
+    'G',
+    'GET / HTTP/1.1\r\nHost: x\r\n\r\n',
+    '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03',
+    'PROXY TCP4 1.2.3.4 1.2.3.4 1 1\r\n',
+  ];
   for (const greeting of greetings) {
     const socket = net.connect({ port: server.port, host: '127.0.0.1' });
     socket.on('error', () => {});
@@ -265,7 +322,9 @@ test('R07 A03 strangers that speak something else are closed; a healthy neighbou
   neighbour.socket.destroy();
 });
 
-test('R08 thousands of half-open sockets do not keep an encoder out; a full house evicts the oldest stranger', { timeout: 60_000 }, async () => {
+test('R08 thousands of half-open sockets do not keep an encoder out; a full house evicts the oldest stranger', {
+  timeout: 60_000,
+}, async () => {
   const { server } = await ingest({ maxConnections: 600 });
   const idle: net.Socket[] = [];
   for (let i = 0; i < 2000; i++) {
@@ -285,7 +344,25 @@ test('R08 thousands of half-open sockets do not keep an encoder out; a full hous
 test('A06 RTMPS takes the same publish, shrugs at plain bytes, and a bad certificate is a clear error', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'liveapi-tls-'));
   after(() => rmSync(folder, { recursive: true }));
-  execFileSync('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=localhost', '-keyout', join(folder, 'key.pem'), '-out', join(folder, 'cert.pem')], { stdio: 'ignore' });
+  execFileSync(
+    'openssl',
+    [
+      'req',
+      '-x509',
+      '-newkey',
+      'rsa:2048',
+      '-nodes',
+      '-days',
+      '2',
+      '-subj',
+      '/CN=localhost',
+      '-keyout',
+      join(folder, 'key.pem'),
+      '-out',
+      join(folder, 'cert.pem'),
+    ],
+    { stdio: 'ignore' },
+  );
   const certificate = readFileSync(join(folder, 'cert.pem'));
   const key = readFileSync(join(folder, 'key.pem'));
   const { server, packets } = await ingest({ tls: { port: 0, certificate, key } });
@@ -313,7 +390,9 @@ test('D18 an audio codec that cannot be carried is left out, a video codec ends 
   mp3.socket.destroy();
   let told = '';
   const hevc = encoder(server.port, `${OTHER_KEY}?password=${PASSWORD}`);
-  hevc.socket.on('data', (bytes) => { told += bytes.toString('latin1'); });
+  hevc.socket.on('data', (bytes) => {
+    told += bytes.toString('latin1');
+  });
   assert.equal(await hevc.answer, null);
   hevc.session.sendVideo(0, Buffer.from([0x90, ...Buffer.from('hvc1'), 1, 2, 3]));
   await hevc.closed;

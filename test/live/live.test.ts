@@ -16,7 +16,13 @@ import type { AudioTrack, Packet, VideoTrack } from '../../src/media/index.ts';
 const log = createLogger('silent');
 const video = { kind: 'video', codec: 'avc', timescale: 1000, config: {} } as VideoTrack;
 const audio = { kind: 'audio', codec: 'aac', timescale: 48_000, config: {} } as AudioTrack;
-const frame = (ms: number, key = false, bytes = 100): Packet => ({ track: video, dts: ms, pts: ms, key, data: Buffer.alloc(bytes) });
+const frame = (ms: number, key = false, bytes = 100): Packet => ({
+  track: video,
+  dts: ms,
+  pts: ms,
+  key,
+  data: Buffer.alloc(bytes),
+});
 const sound = (ms: number): Packet => ({ track: audio, dts: ms * 48, pts: ms * 48, key: true, data: Buffer.alloc(10) });
 const stream: Authorisation = { liveStreamId: 'id', playbackId: 'lv_00', userId: 'user' };
 
@@ -67,16 +73,36 @@ function broadcastWith(reader: Reader) {
 test('E04 E05 E06 a broadcast keeps time rising and breaks it once where it jumps', () => {
   const cases: { name: string; packets: Packet[]; seen: string }[] = [
     { name: 'in order', packets: [frame(0, true), sound(0), frame(33), sound(21)], seen: 'run 0, v0, a0, v33, a21' },
-    { name: 'E06 equal and slightly falling times move on by one', packets: [frame(40, true), frame(40), frame(39), frame(80)], seen: 'run 0, v40, v41, v42, v80' },
-    { name: 'E04 forward', packets: [frame(0, true), frame(33), frame(60_033, true), frame(60_066)], seen: 'run 0, v0, v33, run 1, v60033, v60066' },
-    { name: 'E04 back to zero', packets: [frame(9000, true), frame(9033), frame(0, true), frame(33)], seen: 'run 0, v9000, v9033, run 1, v0, v33' },
+    {
+      name: 'E06 equal and slightly falling times move on by one',
+      packets: [frame(40, true), frame(40), frame(39), frame(80)],
+      seen: 'run 0, v40, v41, v42, v80',
+    },
+    {
+      name: 'E04 forward',
+      packets: [frame(0, true), frame(33), frame(60_033, true), frame(60_066)],
+      seen: 'run 0, v0, v33, run 1, v60033, v60066',
+    },
+    {
+      name: 'E04 back to zero',
+      packets: [frame(9000, true), frame(9033), frame(0, true), frame(33)],
+      seen: 'run 0, v9000, v9033, run 1, v0, v33',
+    },
     {
       name: 'E04 one break although the other track follows later',
       packets: [frame(0, true), sound(0), frame(90_000, true), sound(21), sound(90_000), frame(90_033)],
       seen: 'run 0, v0, a0, run 1, v90000, a90000, v90033',
     },
-    { name: 'E05 a slow video beside steady audio is no jump', packets: [frame(0, true), ...[2000, 4000, 6000].map(sound), frame(6000)], seen: 'run 0, v0, a2000, a4000, a6000, v6000' },
-    { name: 'E03 a first time far from zero', packets: [frame(4_294_967_290, true), sound(4_294_967_280), frame(4_294_967_330)], seen: 'run 0, v4294967290, a4294967280, v4294967330' },
+    {
+      name: 'E05 a slow video beside steady audio is no jump',
+      packets: [frame(0, true), ...[2000, 4000, 6000].map(sound), frame(6000)],
+      seen: 'run 0, v0, a2000, a4000, a6000, v6000',
+    },
+    {
+      name: 'E03 a first time far from zero',
+      packets: [frame(4_294_967_290, true), sound(4_294_967_280), frame(4_294_967_330)],
+      seen: 'run 0, v4294967290, a4294967280, v4294967330',
+    },
   ];
   for (const { name, packets, seen } of cases) {
     const reader = new Recorder();
@@ -89,7 +115,15 @@ test('E04 E05 E06 a broadcast keeps time rising and breaks it once where it jump
 test('G01 a paused reader waits within limits, drops to the next key frame, and hurts nobody else', () => {
   const slow = new Recorder();
   const quick = new Recorder();
-  const failing: Reader = { name: 'failing', onRun() {}, onPause() {}, onEnd() {}, onPacket: () => { throw new Error('mine alone'); } };
+  const failing: Reader = {
+    name: 'failing',
+    onRun() {},
+    onPause() {},
+    onEnd() {},
+    onPacket: () => {
+      throw new Error('mine alone');
+    },
+  };
   const broadcast = new Broadcast('b', stream, log);
   broadcast.addReader(failing);
   const seat = broadcast.addReader(slow, { maxBytes: 1000, maxMs: 60_000 });
@@ -141,10 +175,16 @@ test('C11 C16 R39 one publisher holds a live stream: a healthy one keeps it, a s
   const first = new FakePublisher('first');
   assert.ok((await claim(first)).ok);
   assert.ok(registry.isOnline('id'));
-  const alive = setInterval(() => { first.lastDataMs = monotonicMs(); }, 10);
+  const alive = setInterval(() => {
+    first.lastDataMs = monotonicMs();
+  }, 10);
   const races = await Promise.all(Array.from({ length: 20 }, (_, i) => claim(new FakePublisher(`other ${i}`))));
   clearInterval(alive);
-  assert.deepEqual(races.map((answer) => answer.ok), Array(20).fill(false), 'nobody displaces a healthy publisher');
+  assert.deepEqual(
+    races.map((answer) => answer.ok),
+    Array(20).fill(false),
+    'nobody displaces a healthy publisher',
+  );
   assert.equal(first.closed, false);
   first.claim!.write(frame(0, true));
   // Nothing more comes from the first one: whoever asks now gets the stream, exactly one of them.
@@ -155,7 +195,11 @@ test('C11 C16 R39 one publisher holds a live stream: a healthy one keeps it, a s
   first.claim!.write(frame(33));
   const winner = contenders.find((contender) => contender.claim)!;
   winner.claim!.write(frame(5000, true));
-  assert.deepEqual(reader.seen, ['run 0', 'v0', 'pause', 'run 1', 'v5000'], 'the one that was taken over writes nothing more');
+  assert.deepEqual(
+    reader.seen,
+    ['run 0', 'v0', 'pause', 'run 1', 'v5000'],
+    'the one that was taken over writes nothing more',
+  );
   registry.close();
   assert.equal(winner.reason, 'shutdown');
   assert.equal(reader.seen.at(-1), 'end');
@@ -169,7 +213,9 @@ test('the claim is taken before the first await: a thousand races have one owner
     const onlineAtOnce = registry.isOnline('id');
     b.lastDataMs = a.lastDataMs;
     const second = registry.claim(stream, b, registry.ticket());
-    queueMicrotask(() => { a.lastDataMs += 1; });
+    queueMicrotask(() => {
+      a.lastDataMs += 1;
+    });
     const [one, other] = await Promise.all([first, second]);
     assert.ok(onlineAtOnce && one.ok && !other.ok);
     registry.close();

@@ -216,7 +216,6 @@ test('F11 waiters: woken once for what is reported in one go, forgotten when don
   });
   clearInterval(alive);
   assert.deepEqual([window.waiters, later.late], [1, false]);
-  window.cancel(later);
 });
 
 test('H26 the end: what was in progress is a segment, and nothing changes afterwards', () => {

@@ -4,6 +4,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { ask } from '../conformance/http.ts';
 import { type Child, startChild } from './child.ts';
 import { until } from './until.ts';
 
@@ -94,7 +95,7 @@ export async function startServer(
     });
     await until('the server is ready', 15_000, async () => {
       if (!child.running) throw new Error(`the server ended: ${child.stderr().slice(-2000)}`);
-      return (await fetch(`${publicUrl}/health/ready`)).status === 200;
+      return (await ask(`${publicUrl}/health/ready`, { alone: true })).status === 200;
     }).catch(async (error: unknown) => {
       await child.stop('SIGKILL');
       throw new Error(`${String(error)}\n${child.stderr().slice(-4000)}`);
@@ -113,13 +114,15 @@ export async function startServer(
     },
     output: () => earlier + child.stdout() + child.stderr(),
     async api<T>(method: string, path: string, body?: unknown): Promise<T> {
-      const answer = await fetch(`${publicUrl}${path}`, {
+      // A connection of its own: one kept from before a restart would be dead.
+      const answer = await ask(`${publicUrl}${path}`, {
+        alone: true,
         method,
         headers: { authorization, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       });
-      const text = await answer.text();
-      if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`);
+      const text = answer.body.toString('utf8');
+      if (answer.status < 200 || answer.status > 299) throw new Error(`${method} ${path}: ${answer.status} ${text}`);
       return JSON.parse(text) as T;
     },
     async createLiveStream(body) {

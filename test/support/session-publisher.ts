@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { ClientSession } from '../../src/formats/rtmp/index.ts';
 import { FLV_AUDIO, FLV_VIDEO, type FlvTag } from './flv-frames.ts';
@@ -51,7 +50,7 @@ export function publishTags(tags: readonly FlvTag[], url: string, options: Sessi
       ...(options.chunkSize ? { chunkSize: options.chunkSize } : {}),
     },
     {
-      send: (bytes) => socket.write(bytes),
+      send: (bytes) => void (socket.writable && socket.write(bytes)),
       refused: (code, description) => refuse(new Error(`${code}: ${description}`)),
       published() {
         accept();
@@ -84,10 +83,13 @@ export function publishTags(tags: readonly FlvTag[], url: string, options: Sessi
     if (!socket.destroyed) session.receive(bytes);
   });
   socket.on('error', () => {}); // 'close' follows
-  const closed = once(socket, 'close').then(() => {
-    clearTimeout(timer);
-    refuse(new Error('the connection ended before it was accepted'));
-    finish();
+  const closed = new Promise<void>((resolve) => {
+    socket.on('close', () => {
+      clearTimeout(timer);
+      refuse(new Error('the connection ended before it was accepted'));
+      finish();
+      resolve();
+    });
   });
   return {
     socket,

@@ -8,6 +8,7 @@ import { gzipSync } from 'node:zlib';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { build } from 'vite';
 import { launchChromium, screenshot } from '../support/chromium.ts';
+import { until } from '../support/until.ts';
 import { Station } from './station.ts';
 
 const web = fileURLToPath(new URL('../../web', import.meta.url));
@@ -66,8 +67,9 @@ async function watch(
 
 /** Code for the page comes as text: the tests' own types know no `document`. */
 const ask = <T>(page: Page, expression: string) => page.evaluate<T>(expression);
-const until = (page: Page, expression: string, timeout = 10_000) =>
-  page.waitForFunction(expression, undefined, { timeout, polling: 100 });
+/** Not Playwright's own waiting: it evaluates text inside of the page, which the page's security policy forbids. */
+const comesTrue = (page: Page, expression: string, timeoutMs = 10_000) =>
+  until(expression, timeoutMs, () => ask<boolean>(page, expression));
 const source = (page: Page) => ask<string>(page, "document.querySelector('video, audio').src");
 const muted = (page: Page) => ask<boolean>(page, "document.querySelector('video, audio').muted");
 
@@ -99,7 +101,7 @@ async function movesOn(page: Page, seconds: number): Promise<void> {
 
 /** Waits until the latency that the page reports is at most `mostS`. */
 const latencyBelow = (page: Page, mostS: number, timeoutMs: number) =>
-  until(page, `Number(document.querySelector('live-player').dataset.latency ?? 99) <= ${mostS}`, timeoutMs);
+  comesTrue(page, `Number(document.querySelector('live-player').dataset.latency ?? 99) <= ${mostS}`, timeoutMs);
 
 /** Marks the document: a page that reloads loses the mark. */
 const mark = (page: Page) => ask(page, "document.documentElement.setAttribute('data-mark', '')");
@@ -139,8 +141,8 @@ test('H81 H82 H83 waits, begins by itself, and survives away, end, a new broadca
     assert.match(await source(page), /^blob:/, 'H83: not the native player');
     await page.waitForSelector('live-player[data-edge]');
     await page.mouse.move(640, 400);
-    await until(page, "getComputedStyle(document.querySelector('media-control-bar')).opacity === '1'");
-    await screenshot(page, 'player');
+    await comesTrue(page, "getComputedStyle(document.querySelector('media-control-bar')).opacity === '1'");
+    await screenshot(page, 'web-player');
 
     station.pause();
     await reach(page, 'away');
@@ -215,7 +217,7 @@ test('H82 F33 returns to the live edge after a network cut, a frozen tab and a p
     await movesOn(page, 1);
 
     await ask(page, "document.querySelector('video').pause()");
-    await until(page, "document.querySelector('live-player').latency > 5");
+    await comesTrue(page, "document.querySelector('live-player').latency > 5");
     await page.locator('.start').click();
     await latencyBelow(page, 2 * targetLatencyS, 3_000);
     await movesOn(page, 1);
@@ -251,7 +253,7 @@ test('S43 embed options: offline text is text, no autoplay costs no media, no co
   );
   await watch({ viewport: { width: 390, height: 844 }, deviceScaleFactor: 2 }, '', async ({ page }) => {
     await page.getByText('The stream has not started yet').waitFor();
-    await screenshot(page, 'player-waiting-phone');
+    await screenshot(page, 'web-player-waiting-phone');
   });
 });
 
@@ -264,7 +266,7 @@ test('audio page: waits, plays with sound, shows its level, comes back after the
     assert.ok(!(await muted(page)));
     assert.ok(!station.requests.some((url) => /\/\d+\.\d+\.m4s/.test(url)), 'the audio page fetched video');
     // The bars rise: at rest they are a thin line.
-    await until(
+    await comesTrue(
       page,
       `(() => {
         const canvas = document.querySelector('canvas');
@@ -274,9 +276,9 @@ test('audio page: waits, plays with sound, shows its level, comes back after the
         return ink > 0.06 * 255 * canvas.width * canvas.height;
       })()`,
     );
-    await screenshot(page, 'audio');
+    await screenshot(page, 'web-audio');
     await page.setViewportSize({ width: 320, height: 96 });
-    await screenshot(page, 'audio-small');
+    await screenshot(page, 'web-audio-small');
     station.pause();
     await reach(page, 'away');
     station.publish();

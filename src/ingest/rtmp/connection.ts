@@ -22,6 +22,8 @@ const HANDSHAKE_MS = 5000;
 const UNTIL_PUBLISH_MS = 5000;
 /** For the store to answer, with room for a contender to be judged and a failure to be held back. */
 const CHECK_MS = 15_000;
+/** Of what we send; FFmpeg takes it over for what it sends, and fewer chunks are less work on both sides. */
+const CHUNK_BYTES = 60_000;
 /** For a refusal to reach the peer before the socket goes. */
 const LINGER_MS = 1000;
 /** A peer that does not read what we tell it (acknowledgements, pings) has this much left waiting at most. */
@@ -52,14 +54,17 @@ export class RtmpConnection implements Publisher {
     this.remoteAddress = remoteAddress;
     this.#context = context;
     this.#log = context.log.child({ connection: this.id });
-    this.#session = new ServerSession({
-      send: (bytes) => this.#send(bytes),
-      publish: (command) => void this.#publish(command),
-      play: () => this.#refuse('NetStream.Play.Failed', 'This server does not serve players over RTMP: play the HLS URL instead.'),
-      media: (kind, timestampMs, body) => this.#media(kind, timestampMs, body),
-      metadata: () => {},
-      unpublish: () => this.#unpublish(),
-    });
+    this.#session = new ServerSession(
+      {
+        send: (bytes) => this.#send(bytes),
+        publish: (command) => void this.#publish(command),
+        play: () => this.#refusePlay(),
+        media: (kind, timestampMs, body) => this.#media(kind, timestampMs, body),
+        metadata: () => {},
+        unpublish: () => this.#unpublish(),
+      },
+      { chunkSize: CHUNK_BYTES },
+    );
   }
 
   get closed(): boolean {
@@ -91,7 +96,8 @@ export class RtmpConnection implements Publisher {
     try {
       this.#session.receive(bytes);
     } catch (error) {
-      if (error instanceof CodedError) this.#log.info({ address: this.remoteAddress, reason: error.message }, 'protocol error');
+      if (error instanceof CodedError)
+        this.#log.info({ address: this.remoteAddress, reason: error.message }, 'protocol error');
       else this.#log.error({ err: error, address: this.remoteAddress }, 'connection failed');
       this.close('protocol_error');
       return;
@@ -116,14 +122,13 @@ export class RtmpConnection implements Publisher {
     this.#claim = null;
     this.#context.closed(this);
     const level = this.#packets ? 'info' : 'debug';
-    this.#log[level]({ address: this.remoteAddress, reason: end, step: this.#step, bytes: this.#session.bytesReceived }, 'connection closed');
+    this.#log[level](
+      { address: this.remoteAddress, reason: end, step: this.#step, bytes: this.#session.bytesReceived },
+      'connection closed',
+    );
   }
 
   async #publish(command: PublishRequest): Promise<void> {
-    if (this.#step === 'publishing' || this.#step === 'checking') {
-      this.#refuse('NetStream.Publish.BadName', 'This connection already publishes: open another one for another stream.');
-      return;
-    }
     this.#enter('checking', CHECK_MS);
     const { registry, authoriser, failures } = this.#context;
     const ticket = registry.ticket();
@@ -133,16 +138,28 @@ export class RtmpConnection implements Publisher {
       if (!answer.ok) {
         if (answer.reason === 'disabled') return this.#refuseDisabled();
         const delayMs = failures.failed(this.remoteAddress);
-        this.#log.info({ address: this.remoteAddress, name: forLog(command.playKey.playbackId), delayMs }, 'publish refused: unknown key');
+        this.#log.info(
+          { address: this.remoteAddress, name: forLog(command.playKey.playbackId), delayMs },
+          'publish refused: unknown key',
+        );
         if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs).unref());
         // One wording for an unknown key and for a wrong password: neither must be told from the other.
-        return this.#refuse('NetStream.Publish.BadName', 'Unknown stream key: copy the key again from the live stream, with its ?password= part.');
+        return this.#refuse(
+          'NetStream.Publish.BadName',
+          'Unknown stream key: copy the key again from the live stream, with its ?password= part.',
+        );
       }
       const claimed = await registry.claim(answer.authorisation, this, ticket);
       if (!claimed.ok) {
         if (claimed.reason === 'disabled') return this.#refuseDisabled();
-        this.#log.info({ address: this.remoteAddress, liveStream: answer.authorisation.liveStreamId }, 'publish refused: already live');
-        return this.#refuse('NetStream.Publish.BadName', 'Already live: another encoder publishes to this live stream. Stop it first.');
+        this.#log.info(
+          { address: this.remoteAddress, liveStream: answer.authorisation.liveStreamId },
+          'publish refused: already live',
+        );
+        return this.#refuse(
+          'NetStream.Publish.BadName',
+          'Already live: another encoder publishes to this live stream. Stop it first.',
+        );
       }
       if (this.#closed) return claimed.claim.release(this.#end ?? 'closed');
       this.#accept(claimed.claim);
@@ -160,7 +177,10 @@ export class RtmpConnection implements Publisher {
         this.#log.warn({ kind, codec }, 'unsupported codec');
         if (kind === 'video') {
           this.#end = 'media_unsupported';
-          this.#refuse('NetStream.Publish.Failed', `This server takes H.264 video, not ${forLog(codec)}: choose H.264 in the encoder.`);
+          this.#refuse(
+            'NetStream.Publish.Failed',
+            `This server takes H.264 video, not ${forLog(codec)}: choose H.264 in the encoder.`,
+          );
         }
       },
       dropped: (reason) => this.#log.warn({ reason }, 'frame dropped'),
@@ -168,7 +188,12 @@ export class RtmpConnection implements Publisher {
     this.#enter('publishing', 0);
     this.#context.published(this);
     this.#log.info(
-      { address: this.remoteAddress, protocol: this.protocol, liveStream: claim.broadcast.authorisation.liveStreamId, broadcast: claim.broadcast.id },
+      {
+        address: this.remoteAddress,
+        protocol: this.protocol,
+        liveStream: claim.broadcast.authorisation.liveStreamId,
+        broadcast: claim.broadcast.id,
+      },
       'publisher accepted',
     );
     try {
@@ -185,7 +210,8 @@ export class RtmpConnection implements Publisher {
   #media(kind: 'audio' | 'video', timestampMs: number, body: Buffer): void {
     const packets = this.#packets;
     if (!packets || !this.#claim) return;
-    const packet: Packet | null = kind === 'video' ? packets.video(timestampMs, body) : packets.audio(timestampMs, body);
+    const packet: Packet | null =
+      kind === 'video' ? packets.video(timestampMs, body) : packets.audio(timestampMs, body);
     // The claim may be gone by now: an unsupported codec ends the publish.
     if (packet) this.#claim?.write(packet);
   }
@@ -201,10 +227,22 @@ export class RtmpConnection implements Publisher {
     this.#refuse('NetStream.Publish.Denied', 'This live stream is disabled: enable it, then publish again.');
   }
 
+  #refusePlay(): void {
+    this.#session.refusePlay(
+      'NetStream.Play.Failed',
+      'This server serves no players over RTMP: play the HLS URL instead.',
+    );
+    this.#leave();
+  }
+
   /** Says why, and closes once that is on its way. */
   #refuse(code: string, description: string): void {
     if (this.#closed || this.#step === 'refused') return;
     this.#session.refuse(code, description);
+    this.#leave();
+  }
+
+  #leave(): void {
     this.#claim?.release(this.#end ?? 'closed');
     this.#claim = null;
     this.#enter('refused', LINGER_MS);

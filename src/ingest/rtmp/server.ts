@@ -55,7 +55,7 @@ export class RtmpServer {
 
   /** The port really listened on (of interest when 0 was asked for). */
   get port(): number {
-    return (this.#servers[0]?.address() as net.AddressInfo).port;
+    return (this.#servers[0]!.address() as net.AddressInfo).port;
   }
 
   /** The port of RTMPS, or null. */
@@ -67,8 +67,17 @@ export class RtmpServer {
     return this.#connections.size;
   }
 
-  /** Listens. Rejects with `port_in_use` or `config_invalid` (certificate). */
+  /** Listens. Rejects with `port_in_use` or `config_invalid` (certificate), and then listens nowhere. */
   async start(): Promise<void> {
+    try {
+      await this.#start();
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+  }
+
+  async #start(): Promise<void> {
     const { host, port, tls: secure } = this.#options;
     const plain = net.createServer({ pauseOnConnect: true }, (socket) => this.#open('rtmp', socket));
     await this.#listen(plain, host, port, 'rtmp_port');
@@ -80,7 +89,10 @@ export class RtmpServer {
           (socket) => this.#open('rtmps', socket),
         );
       } catch (error) {
-        throw new CodedError('config_invalid', `tls_certificate or tls_key cannot be used: ${(error as Error).message}`);
+        throw new CodedError(
+          'config_invalid',
+          `tls_certificate or tls_key cannot be used: ${(error as Error).message}`,
+        );
       }
       server.on('tlsClientError', (error) => this.#log.debug({ reason: error.message }, 'TLS failed'));
       await this.#listen(server, host, secure.port, 'rtmps_port');
@@ -108,8 +120,14 @@ export class RtmpServer {
       server.once('error', (error: NodeJS.ErrnoException) =>
         reject(
           error.code === 'EADDRINUSE'
-            ? new CodedError('port_in_use', `Port ${port} is taken by another program: choose another with ${key} or stop that program.`)
-            : new CodedError('config_invalid', `Cannot listen on ${host ?? 'all addresses'}, port ${port} (${key}): ${error.message}`),
+            ? new CodedError(
+                'port_in_use',
+                `Port ${port} is taken by another program: choose another with ${key} or stop that program.`,
+              )
+            : new CodedError(
+                'config_invalid',
+                `Cannot listen on ${host ?? 'all addresses'}, port ${port} (${key}): ${error.message}`,
+              ),
         ),
       );
       server.listen(port, host, () => {

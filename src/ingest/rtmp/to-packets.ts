@@ -2,11 +2,14 @@ import { CodedError } from '../../base/index.ts';
 import { parseAudioTag, parseVideoTag } from '../../formats/flv/index.ts';
 import {
   type AudioTrack,
+  type AvcConfig,
   avcConfigFromFrame,
   hasIdr,
   type Packet,
   parseAacConfig,
   parseAvcConfig,
+  sameAacConfig,
+  sameAvcConfig,
   toLengthPrefixed,
   type VideoTrack,
 } from '../../media/index.ts';
@@ -43,9 +46,8 @@ export class ToPackets {
     if (tag.data.length === 0) return null;
     try {
       if (tag.kind === 'config') {
-        if (!this.#video?.config.record.equals(tag.data)) {
-          this.#video = { kind: 'video', codec: 'avc', timescale: 1000, config: parseAvcConfig(tag.data) };
-        }
+        const config = parseAvcConfig(tag.data);
+        if (!this.#video || !sameAvcConfig(config, this.#video.config)) this.#video = videoTrack(config);
         return null;
       }
       if (tag.kind !== 'frame') return null;
@@ -53,7 +55,7 @@ export class ToPackets {
         // No configuration was sent: some encoders put it into their key frames alone.
         const config = avcConfigFromFrame(tag.data);
         if (!config) return null;
-        this.#video = { kind: 'video', codec: 'avc', timescale: 1000, config };
+        this.#video = videoTrack(config);
       }
       const data = toLengthPrefixed(tag.data, this.#video.config);
       if (data.length === 0) return null;
@@ -73,8 +75,8 @@ export class ToPackets {
     if (tag.data.length === 0) return null;
     try {
       if (tag.kind === 'config') {
-        if (!this.#audio?.config.record.equals(tag.data)) {
-          const config = parseAacConfig(tag.data);
+        const config = parseAacConfig(tag.data);
+        if (!this.#audio || !sameAacConfig(config, this.#audio.config)) {
           this.#audio = { kind: 'audio', codec: 'aac', timescale: config.sampleRate, config };
           this.#audioClock = new AudioClock(config.sampleRate, config.frameSamples);
         }
@@ -105,3 +107,6 @@ export class ToPackets {
     return null;
   }
 }
+
+/** RTMP counts in milliseconds, and its own decoding times are kept. */
+const videoTrack = (config: AvcConfig): VideoTrack => ({ kind: 'video', codec: 'avc', timescale: 1000, config });
