@@ -2,17 +2,19 @@ import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 
-/** CPU time that all threads of a process have used, in ms, from the scheduler's own count of nanoseconds. Linux only. */
-export function cpuMs(pid: number): number {
-  let ns = 0;
+/** What all threads of a process together have had of the CPU, and waited for it while they could have run; in ms. */
+function schedule(pid: number): { ranMs: number; waitedMs: number } {
+  let [ranMs, waitedMs] = [0, 0];
   for (const thread of readdirSync(`/proc/${pid}/task`)) {
     try {
-      ns += Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ')[0]);
+      const [ran, waited] = readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ');
+      ranMs += Number(ran) / 1e6;
+      waitedMs += Number(waited) / 1e6;
     } catch {
       // The thread ended between the two reads.
     }
   }
-  return ns / 1e6;
+  return { ranMs, waitedMs };
 }
 
 /** Resident memory of a process, in bytes. */
@@ -45,9 +47,21 @@ export function percentile(values: readonly number[], p: number): number {
 
 export const median = (values: readonly number[]): number => percentile(values, 0.5);
 
-/** Runs `work` and says how much CPU time the process `pid` used meanwhile, and how long it took; both in ms. */
+/**
+ * Runs `work` and says how much CPU time the process `pid` used meanwhile, and how long it took; both in ms, from the
+ * scheduler's own count of nanoseconds (Linux only). Warns when other programs disturbed the measurement.
+ */
 export async function during(pid: number, work: () => Promise<unknown>): Promise<{ cpuMs: number; wallMs: number }> {
-  const [cpu, wall] = [cpuMs(pid), performance.now()];
+  const began = performance.now();
+  const [before, ownBefore] = [schedule(pid), schedule(process.pid)];
   await work();
-  return { cpuMs: cpuMs(pid) - cpu, wallMs: performance.now() - wall };
+  const [after, ownAfter] = [schedule(pid), schedule(process.pid)];
+  const wallMs = performance.now() - began;
+  const share = (from: number, to: number) => ((to - from) / wallMs) * 100;
+  const waited = [share(before.waitedMs, after.waitedMs), share(ownBefore.waitedMs, ownAfter.waitedMs)];
+  if (Math.max(...waited) > 10)
+    console.error(
+      `  disturbed: the server waited for its core ${waited[0]!.toFixed(0)} % of the time, the load ${waited[1]!.toFixed(0)} %: repeat this one`,
+    );
+  return { cpuMs: after.ranMs - before.ranMs, wallMs };
 }

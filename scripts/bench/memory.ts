@@ -13,8 +13,8 @@ const PER_STREAM_BYTES = 100_000;
 /** Long enough for the window to be full, and for what has left the playlist to be as much as it ever is. */
 const FILL_MS = 45_000;
 
+/** Once before the measurement and once for it: the first time fills the window and warms the allocator. */
 const CYCLES = 200;
-const WARM_CYCLES = 100;
 const AT_ONCE = 4;
 /** Resident memory is counted in pages and arenas: less than this over all cycles is nothing. */
 const NOISE_BYTES = 8e6;
@@ -97,7 +97,7 @@ async function cycles(): Promise<Row> {
       await pause(FILL_MS);
       return residentBytes(server.pid);
     };
-    await churn(WARM_CYCLES);
+    await churn(CYCLES);
     const before = await rest();
     await churn(CYCLES);
     const grown = (await rest()) - before;

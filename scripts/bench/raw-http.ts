@@ -43,6 +43,7 @@ export class RawConnection {
       this.#socket.once('connect', resolve);
       this.#socket.once('error', reject);
     });
+    this.opened.catch(() => {}); // asker.failed() tells as well
     this.#socket.on('error', (error) => asker.failed(this, error));
     this.#socket.on('end', () => asker.failed(this, new Error('the server closed the connection')));
   }

@@ -37,14 +37,7 @@ export function mediaPlaylist(window: LiveWindow, rendition: 'main' | 'audio'): 
     segments[i] = mediaSegment(window, listed[i], rendition, !window.ended && fromEndUs <= 3 * targetUs);
     fromEndUs += listed[i].durationUs;
   }
-  let mediaSequence = listed.length > 0 ? listed[0].msn : window.nextMsn;
-  if (inProgress) {
-    if (listed.length === 0) {
-      segments.push(leadIn(window, inProgress));
-      mediaSequence--;
-    }
-    segments.push(mediaSegment(window, inProgress, rendition, true));
-  }
+  if (inProgress) segments.push(mediaSegment(window, inProgress, rendition, true));
   const next = window.inProgress;
   return {
     version: VERSION,
@@ -57,30 +50,13 @@ export function mediaPlaylist(window: LiveWindow, rendition: 'main' | 'audio'): 
       partHoldBackUs: 3 * window.partTargetUs,
     },
     partTargetUs: window.partTargetUs,
-    mediaSequence,
+    mediaSequence: listed.length > 0 ? listed[0].msn : window.nextMsn,
     discontinuitySequence: window.discontinuitySequence,
     skippedSegments: 0,
     segments,
     preloadHint: next?.start[rendition] ? partName(window.broadcastId, rendition, next.msn, next.parts.length) : null,
     renditionReports: renditionReports(window, rendition, inProgress ?? listed[listed.length - 1]),
     endList: window.ended,
-  };
-}
-
-/**
- * Stands before the first segment while that is in progress and nothing else is listed: hls.js refuses a playlist that has
- * parts but no segment. As EXT-X-GAP it is not fetched, and it leaves the playlist as soon as a segment is complete.
- */
-function leadIn(window: LiveWindow, first: WindowSegment): MediaSegment {
-  const durationUs = window.targetDurationS * 1e6;
-  return {
-    uri: segmentName(window.broadcastId, 'main', first.msn - 1),
-    durationUs,
-    discontinuity: false,
-    dateTimeUs: first.dateTimeUs - durationUs,
-    map: null,
-    gap: true,
-    parts: [],
   };
 }
 

@@ -9,8 +9,8 @@ import type { Route } from './route.ts';
 
 /** How long a request for a stream that has just begun is held. */
 const FIRST_PLAYLIST_MS = 10_000;
-/** While the publisher is away a reload is held for most of a second, so that nobody spins on an unchanged playlist. */
-const PAUSED_MS = 700;
+/** While the publisher is away a reload is held for the better part of a second, so that nobody spins on an unchanged playlist. */
+const PAUSED_MS = 600;
 
 /** A request that is answered now or when the window has changed. Waiting, it belongs to the window; a client that hangs up frees it. */
 abstract class WindowRequest implements Waiter {
@@ -29,7 +29,7 @@ abstract class WindowRequest implements Waiter {
 
   /** Answers if it can. False when it must wait, until `deadlineMs` at most. */
   protected abstract attempt(): boolean;
-  abstract onDeadline(): void;
+  protected abstract giveUp(): void;
 
   start(): void {
     if (!this.attempt()) this.window.wait(this);
@@ -47,6 +47,11 @@ abstract class WindowRequest implements Waiter {
       this.res.destroy();
       return true;
     }
+  }
+
+  /** What came in the moment before still counts: a process that was held up notices both at once. */
+  onDeadline(): void {
+    if (!this.onChange()) this.giveUp();
   }
 
   protected fail(status: ErrorStatus): true {
@@ -76,7 +81,9 @@ export class PlaylistRequest extends WindowRequest {
 
   protected attempt(): boolean {
     const window = this.window;
-    if (!window.playable) {
+    // A Media Playlist of parts alone is refused by ffmpeg, and by hls.js, which tries twice more and gives up: it is held until
+    // there is a segment. What the Multivariant Playlist says is known earlier.
+    if (this.route.kind === 'multivariant' ? !window.begun : !window.playable) {
       if (window.paused || window.ended) return this.fail(404);
       this.deadlineMs ||= monotonicMs() + FIRST_PLAYLIST_MS;
       return false;
@@ -102,9 +109,12 @@ export class PlaylistRequest extends WindowRequest {
     return window.paused && !this.#askedInPause && this.#answer('none', skip);
   }
 
-  onDeadline(): void {
-    if (!this.window.playable) this.fail(404);
-    else if (this.#askedInPause) this.#answer('none', this.#directives?.skip ?? false);
+  protected giveUp(): void {
+    if (!this.#directives) {
+      // Key frames further apart than a request may be held: the native player of Apple begins with parts.
+      if (this.window.begun && hasRendition(this.window, this.route.rendition)) this.#answer('none', false);
+      else this.fail(404);
+    } else if (this.#askedInPause) this.#answer('none', this.#directives.skip);
     else this.fail(503);
   }
 
@@ -137,7 +147,7 @@ export class PartRequest extends WindowRequest {
     return false;
   }
 
-  onDeadline(): void {
+  protected giveUp(): void {
     this.fail(503);
   }
 }

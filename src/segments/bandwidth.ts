@@ -1,4 +1,4 @@
-import type { WindowSegment } from './live-window.ts';
+import type { WindowSegment } from './window-segment.ts';
 
 /** Percent declared over measured: a scene harder than any before should not at once exceed what players were told. */
 const HEADROOM = 10;

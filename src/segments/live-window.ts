@@ -2,21 +2,7 @@ import { monotonicMs } from '../base/index.ts';
 import { Bandwidth } from './bandwidth.ts';
 import type { Part, PartSink, RunStart } from './types.ts';
 import { type Waiter, Waiters } from './waiters.ts';
-
-/** A segment of the window; in progress until `complete`. Its bytes are those of its parts, one after the other. */
-export interface WindowSegment {
-  readonly msn: number;
-  /** Number of its run, which names its initialization segment. */
-  readonly run: number;
-  readonly start: RunStart;
-  /** Begins with EXT-X-DISCONTINUITY. */
-  readonly discontinuity: boolean;
-  /** Wall-clock time of its first frame, in microseconds since 1970. */
-  readonly dateTimeUs: number;
-  readonly parts: readonly Part[];
-  readonly durationUs: number;
-  readonly complete: boolean;
-}
+import type { WindowSegment } from './window-segment.ts';
 
 interface HeldSegment extends WindowSegment {
   readonly parts: Part[];
@@ -143,9 +129,13 @@ export class LiveWindow implements PartSink {
   get longestMs(): number {
     return this.#longestUs / 1000;
   }
-  /** Enough to start playback: a segment, or the three parts of the part hold-back. */
+  /** Enough media to say what it is: a segment, or the three parts that low-latency players stay behind the edge. */
+  get begun(): boolean {
+    return this.playable || (this.#open !== null && this.#open.parts.length >= 3);
+  }
+  /** A segment is complete. */
   get playable(): boolean {
-    return this.#listedFrom < this.#held.length || (this.#open !== null && this.#open.parts.length >= 3);
+    return this.#listedFrom < this.#held.length;
   }
 
   /** The complete segments of the playlist, oldest first. */

@@ -42,7 +42,7 @@ export class Shelf {
   /**
    * Puts a broadcast's window in the place of the playback id; an earlier one that did not end does so now. Segments and
    * breaks are numbered by the clock, so that the numbers under one URL go on over restarts of the server (RFC 8216bis
-   * 6.2.2); one number is left free below the first segment, for the playlist that has only parts.
+   * 6.2.2).
    */
   open(broadcast: { readonly broadcastId: string; readonly playbackId: string; readonly userId: string }): LiveWindow {
     const place = this.#places.get(broadcast.playbackId) ?? { current: null, earlier: new Set() };
@@ -51,11 +51,11 @@ export class Shelf {
     previous?.end();
     if (previous) this.#retire(place, previous);
     const now = (this.#options.wallClock ?? Date.now)();
-    const first = Math.max(Math.floor((now - EPOCH_MS) / 1000), this.#floor);
+    const first = Math.max(Math.floor((now - EPOCH_MS) / 1000), this.#floor + 1);
     place.current = new LiveWindow({
       ...broadcast,
-      firstMsn: first + 1,
-      firstDiscontinuitySequence: first + 1,
+      firstMsn: first,
+      firstDiscontinuitySequence: first,
       minWindowMs: this.#options.minWindowMs,
       maxBytes: this.#options.maxBytes,
       onEnd: (window) => this.#later(this.#options.keepAfterEndMs, () => this.#retire(place, window)),

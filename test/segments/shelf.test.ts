@@ -19,7 +19,7 @@ test('H28 F20 numbers under one playback id go on, in this process and after a r
   const options = { minWindowMs: 0, maxBytes: 1 << 20, keepAfterEndMs: 1000, wallClock: () => wall };
   const shelf = new Shelf(options);
   const first = shelf.open(ids(1));
-  assert.equal(first.firstMsn, 365 * 24 * 3600 + 1);
+  assert.equal(first.firstMsn, 365 * 24 * 3600);
   assert.equal(first.discontinuitySequence, first.firstMsn);
   play(first, 50);
   // The same second, and more segments than seconds went by.

@@ -306,3 +306,16 @@ test('where there is no Media Source the browser plays HLS itself, and the next 
     },
     "for (const name of ['MediaSource', 'ManagedMediaSource', 'WebKitMediaSource']) delete globalThis[name];",
   ));
+
+test('a browser that can play neither way is told so, and the station is left alone', () =>
+  watch(
+    desktop,
+    '',
+    async ({ station, page }) => {
+      await reach(page, 'error');
+      await page.getByText('This stream cannot be played here').waitFor();
+      assert.deepEqual(station.requests, []);
+    },
+    "for (const name of ['MediaSource', 'ManagedMediaSource', 'WebKitMediaSource']) delete globalThis[name];" +
+      "HTMLMediaElement.prototype.canPlayType = () => '';",
+  ));

@@ -262,14 +262,17 @@ export class Session {
       this.#setState('ended');
       return;
     }
-    const shown = media.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA && this.#time > 0;
-    if (media.paused ? shown && !engine.quiet : shown && stillMs < stallMs && media.playbackRate > 0)
-      this.#onMoving(now);
+    const loaded = media.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA;
+    const shown = loaded && (this.#time > 0 || !this.#wanted);
+    const moving = media.paused ? !this.#wanted && !engine.quiet : stillMs < stallMs && media.playbackRate > 0;
+    if (shown && moving) this.#onMoving(now);
     else if (shown && engine.quiet) {
       this.#setState('away');
       engine.hold();
     } else if (shown && stillMs >= stallMs && this.#state !== 'away') this.#setState('connecting');
-    if (!media.paused && !engine.quiet && stillMs > hopelessMs) this.#onEngineEnd('broken');
+    // Not sooner: the element is paused a moment before its `pause` event says that the viewer wanted it.
+    if (loaded && media.paused && stillMs > stallMs && !document.hidden) void this.#play();
+    if (this.#wanted && !engine.quiet && stillMs > hopelessMs) this.#onEngineEnd('broken');
     else this.#options.onTick();
   }
 
