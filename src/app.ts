@@ -18,6 +18,8 @@ const WEB_ROOT = fileURLToPath(new URL('../dist/web', import.meta.url));
 const HTTP_LIMITS = { headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 30_000, maxHeaderSize: 16_384 };
 /** What one broadcast's parts may take in memory: half a minute at 50 Mbit/s. */
 const MAX_WINDOW_BYTES = 192 << 20;
+/** Room in the numbering of discontinuities: one for a publish, the rest for jumps and changes while it lasts. */
+const BREAKS_PER_PUBLISH = 8;
 /** Viewers read the end of a broadcast for this long. */
 const KEEP_AFTER_END_MS = 60_000;
 
@@ -54,8 +56,9 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       takeoverAfterMs: config.takeoverAfterMs,
       log,
       onBroadcast: (broadcast) => {
-        const { playbackId, userId } = broadcast.authorisation;
-        const window = shelf.open({ broadcastId: broadcast.id, playbackId, userId });
+        const { playbackId, userId, publishes } = broadcast.authorisation;
+        const discontinuitySequence = publishes * BREAKS_PER_PUBLISH;
+        const window = shelf.open({ broadcastId: broadcast.id, playbackId, userId, discontinuitySequence });
         broadcast.addReader(
           new Packager(window, { partTargetMs: config.partTargetMs, segmentMs: config.segmentMs, log }),
         );

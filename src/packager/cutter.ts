@@ -52,6 +52,7 @@ export class Cutter {
   /** On the lead's clock. */
   #partStart = 0;
   #segmentStart = 0;
+  #segmentIndependent = true;
   #lastDts = Number.NEGATIVE_INFINITY;
   #lastSoundDts = Number.NEGATIVE_INFINITY;
   #lastKeyDts = Number.NaN;
@@ -228,6 +229,9 @@ export class Cutter {
     if (this.video === null || !next.key) return false;
     if (this.#lastKeyDts <= next.dts) this.#longestGop = Math.max(this.#longestGop, next.dts - this.#lastKeyDts);
     this.#lastKeyDts = next.dts;
+    // After a cut that no key frame made, viewers who join wait for the first one: it gets a segment of its own.
+    const independent = this.#partStart === this.#segmentStart ? this.#frames[0]?.key : this.#segmentIndependent;
+    if (!independent) return true;
     const { segmentMs } = this.#options;
     const length = next.dts - this.#segmentStart;
     if (length + this.#frame / 2 >= (segmentMs * this.#timescale) / 1000) return true;
@@ -275,6 +279,7 @@ export class Cutter {
     const written = this.video ? writeRenditions(sequence, lead, alone) : writeRenditions(sequence, null, lead);
     const toUs = (dts: number) => Math.round((dts * 1_000_000) / this.#timescale);
     const independent = this.video === null || frames[0]?.key === true;
+    if (start === this.#segmentStart) this.#segmentIndependent = independent;
     const part = { durationUs: toUs(end) - toUs(start), independent, main: written.main, audio: written.audio };
 
     this.#frames = kept ? [kept] : [];
@@ -314,13 +319,16 @@ export class Cutter {
     return sound;
   }
 
-  /** Sound alone can be cut anywhere. Video whose key frame does not come is cut where it must be. */
+  /**
+   * Sound alone can be cut anywhere. Video whose key frame does not come is cut where it must be; and the broadcast's first
+   * segment as soon as a player can begin, because many want a whole segment before they do.
+   */
   #endSegmentIfLong(durationMs: number): void {
     const { segmentMs, maxTargetDurationS, maxSegmentBytes } = this.#options;
     this.#output.allowSegment(durationMs);
     const tooLong = durationMs + this.#output.partTargetMs > maxTargetDurationS * 1000 + ROUNDING_MS;
     const full = this.video === null && durationMs >= segmentMs;
-    if (full || tooLong || this.#segmentBytes > maxSegmentBytes) this.#closeSegment();
+    if (full || tooLong || this.#output.firstSegmentDue || this.#segmentBytes > maxSegmentBytes) this.#closeSegment();
   }
 
   #closeSegment(): void {

@@ -47,6 +47,11 @@ export class Output {
     return (this.#targetDurationS || this.#options.maxTargetDurationS) * 1000 + ROUNDING_MS;
   }
 
+  /** No segment is complete yet, and the parts are enough to begin with. */
+  get firstSegmentDue(): boolean {
+    return this.counts.segments === 0 && this.counts.parts >= PARTS_TO_OPEN;
+  }
+
   nextSequence(): number {
     return ++this.#sequence;
   }

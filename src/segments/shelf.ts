@@ -40,11 +40,17 @@ export class Shelf {
   }
 
   /**
-   * Puts a broadcast's window in the place of the playback id; an earlier one that did not end does so now. Segments and
-   * breaks are numbered by the clock, so that the numbers under one URL go on over restarts of the server (RFC 8216bis
-   * 6.2.2).
+   * Puts a broadcast's window in the place of the playback id; an earlier one that did not end does so now. Numbers under one
+   * URL go on over restarts of the server (RFC 8216bis 6.2.2): segments are numbered by the clock, and breaks from
+   * `discontinuitySequence` on, which the caller lets rise. It must stay small: hls.js walks from 0 up to it on every reload.
    */
-  open(broadcast: { readonly broadcastId: string; readonly playbackId: string; readonly userId: string }): LiveWindow {
+  open(broadcast: {
+    readonly broadcastId: string;
+    readonly playbackId: string;
+    readonly userId: string;
+    readonly discontinuitySequence: number;
+  }): LiveWindow {
+    const { discontinuitySequence, ...names } = broadcast;
     const place = this.#places.get(broadcast.playbackId) ?? { current: null, earlier: new Set() };
     this.#places.set(broadcast.playbackId, place);
     const previous = place.current;
@@ -52,10 +58,11 @@ export class Shelf {
     if (previous) this.#retire(place, previous);
     const now = (this.#options.wallClock ?? Date.now)();
     const first = Math.max(Math.floor((now - EPOCH_MS) / 1000), this.#floor + 1);
+    const breaks = [...place.earlier].map((window) => window.discontinuitySequence + window.runs + 1);
     place.current = new LiveWindow({
-      ...broadcast,
+      ...names,
       firstMsn: first,
-      firstDiscontinuitySequence: first,
+      firstDiscontinuitySequence: Math.max(discontinuitySequence, ...breaks),
       minWindowMs: this.#options.minWindowMs,
       maxBytes: this.#options.maxBytes,
       onEnd: (window) => this.#later(this.#options.keepAfterEndMs, () => this.#retire(place, window)),
@@ -98,7 +105,7 @@ export class Shelf {
     if (place.current !== window) return;
     place.current = null;
     place.earlier.add(window);
-    this.#floor = Math.max(this.#floor, highest(window));
+    this.#floor = Math.max(this.#floor, window.nextMsn);
     this.#later(window.longestMs * 2, () => {
       place.earlier.delete(window);
       if (!place.current && place.earlier.size === 0) this.#places.delete(window.playbackId);
@@ -113,6 +120,3 @@ export class Shelf {
     this.#timers.add(timer);
   }
 }
-
-/** The highest number that the window used for a segment or a break. */
-const highest = (window: LiveWindow): number => Math.max(window.nextMsn, window.discontinuitySequence + window.runs);

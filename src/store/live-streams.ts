@@ -1,4 +1,4 @@
-import type { CompiledQuery, Kysely, Selectable } from 'kysely';
+import type { CompiledQuery, Insertable, Kysely, Selectable } from 'kysely';
 import { newId, randomHex } from '../base/index.ts';
 import { type Environment, type LiveStreamChange, mergeSettings, type Settings } from '../contract/index.ts';
 import type { LiveStreamsTable, Tables } from './schema.ts';
@@ -128,7 +128,7 @@ function one(db: Kysely<Tables>, scope: Scope, id: string) {
     .where('environment', '=', scope.environment);
 }
 
-function toColumns(row: LiveStreamRow): LiveStreamsTable {
+function toColumns(row: LiveStreamRow): Insertable<LiveStreamsTable> {
   return {
     id: row.id,
     organization_id: row.organizationId,

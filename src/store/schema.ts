@@ -1,3 +1,4 @@
+import type { Generated } from 'kysely';
 import type { Environment } from '../contract/index.ts';
 
 // The tables as Kysely sees them. Portable columns only: text ids, integer milliseconds (`_ms`), 0 and 1 for booleans, JSON in
@@ -49,6 +50,8 @@ export interface LiveStreamsTable {
   name: string;
   enabled: 0 | 1;
   settings: string;
+  /** Publishes ever authorised. */
+  publishes: Generated<number>;
   created_ms: number;
 }
 

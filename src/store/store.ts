@@ -101,7 +101,16 @@ class SqlStore implements Store {
     const right = secretsEqual(password, row?.password ?? NO_PASSWORD);
     if (!row || !right) return { ok: false, reason: 'unknown' };
     if (!row.enabled) return { ok: false, reason: 'disabled' };
-    return { ok: true, authorisation: { liveStreamId: row.id, playbackId, userId: row.user_id } };
+    const counted = await this.#db
+      .updateTable('live_streams')
+      .set(({ eb }) => ({ publishes: eb('publishes', '+', 1) }))
+      .where('id', '=', row.id)
+      .where('enabled', '=', 1)
+      .returning('publishes')
+      .executeTakeFirst();
+    if (!counted) return { ok: false, reason: 'disabled' };
+    const { publishes } = counted;
+    return { ok: true, authorisation: { liveStreamId: row.id, playbackId, userId: row.user_id, publishes } };
   }
 
   async ready(): Promise<boolean> {

@@ -66,7 +66,12 @@ async function ingest(
         if (request.playbackId === DISABLED_KEY) return { ok: false, reason: 'disabled' };
         return {
           ok: true,
-          authorisation: { liveStreamId: request.playbackId, playbackId: request.playbackId, userId: 'user' },
+          authorisation: {
+            liveStreamId: request.playbackId,
+            playbackId: request.playbackId,
+            userId: 'user',
+            publishes: 1,
+          },
         };
       },
     },

@@ -24,7 +24,7 @@ const frame = (ms: number, key = false, bytes = 100): Packet => ({
   data: Buffer.alloc(bytes),
 });
 const sound = (ms: number): Packet => ({ track: audio, dts: ms * 48, pts: ms * 48, key: true, data: Buffer.alloc(10) });
-const stream: Authorisation = { liveStreamId: 'id', playbackId: 'lv_00', userId: 'user' };
+const stream: Authorisation = { liveStreamId: 'id', playbackId: 'lv_00', userId: 'user', publishes: 1 };
 
 /** Writes down what a reader was told, in order. */
 class Recorder implements Reader {

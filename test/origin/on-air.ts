@@ -48,7 +48,7 @@ export class OnAir {
 
   /** Opens the broadcast and begins its first run. */
   begin(broadcastId = BROADCAST_ID, start: Partial<RunStart> = {}, targetDurationS = 2): LiveWindow {
-    this.window = this.shelf.open({ broadcastId, playbackId: PLAYBACK_ID, userId: USER_ID });
+    this.window = this.shelf.open({ broadcastId, playbackId: PLAYBACK_ID, userId: USER_ID, discontinuitySequence: 8 });
     this.window.open({ targetDurationS, partTargetUs: PART_US });
     this.run(start);
     return this.window;

@@ -193,7 +193,12 @@ test('H52 H53 F17 every delta of a run, merged onto the full playlist before it,
 
 test('F15 the first playlists are held until there is enough to play', async (t) => {
   const air = await onAir(t);
-  const window = air.shelf.open({ broadcastId: BROADCAST_ID, playbackId: HLS.slice(5), userId: USER_ID });
+  const window = air.shelf.open({
+    broadcastId: BROADCAST_ID,
+    playbackId: HLS.slice(5),
+    userId: USER_ID,
+    discontinuitySequence: 8,
+  });
   air.window = window;
   const master = air.get(`${HLS}/index.m3u8`);
   await air.waiting(1);

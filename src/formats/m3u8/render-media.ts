@@ -41,7 +41,11 @@ export function renderMediaPlaylist(playlist: MediaPlaylist, options: RenderOpti
     const part = report.lastPart === null ? '' : `,LAST-PART=${report.lastPart}`;
     text += `#EXT-X-RENDITION-REPORT:URI=${quoted(report.uri)},LAST-MSN=${report.lastMsn}${part}\n`;
   }
-  return playlist.endList ? `${text}#EXT-X-ENDLIST\n` : text;
+  if (playlist.endList) return `${text}#EXT-X-ENDLIST\n`;
+  // hls.js 1.7 takes a segment whose URI is the playlist's last line for one that is still in progress.
+  return playlist.preloadHint === null && playlist.renditionReports.length === 0
+    ? `${text}# No part is promised for now.\n`
+    : text;
 }
 
 /** Parts come before the EXTINF of their own segment; what applies to the segment comes before its first part. */
