@@ -42,6 +42,7 @@ export class RawConnection {
     this.opened = new Promise((resolve, reject) => {
       this.#socket.once('connect', resolve);
       this.#socket.once('error', reject);
+      this.#socket.once('close', () => reject(new Error('closed before it was open')));
     });
     this.opened.catch(() => {}); // asker.failed() tells as well
     this.#socket.on('error', (error) => asker.failed(this, error));

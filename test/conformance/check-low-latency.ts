@@ -1,7 +1,8 @@
 import { hasIdr } from './boxes.ts';
 import { check, must, NotApplicable, percentile } from './check.ts';
+import { lastPosition, nextPosition } from './delta.ts';
 import { type Evidence, samplesOf } from './evidence.ts';
-import { type ListedPart, lastPosition, type MediaPlaylist, nextPosition } from './playlist.ts';
+import type { ListedPart, MediaPlaylist } from './playlist.ts';
 
 const EPSILON = 1e-6;
 

@@ -1,6 +1,7 @@
 import { check, must, NotApplicable } from './check.ts';
+import { lastPosition, nextPosition } from './delta.ts';
 import { byRun, type Evidence, leadTrack, type RenditionEvidence, samplesOf } from './evidence.ts';
-import { lastPosition, type MediaPlaylist, nextPosition } from './playlist.ts';
+import type { MediaPlaylist } from './playlist.ts';
 import type { Reload } from './watch.ts';
 
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
@@ -217,6 +218,10 @@ export const mediaPlaylistChecks = [
   check('H23', 'DISCONTINUITY-SEQUENCE is always there and counts what left', (evidence) => {
     everyPlaylist(evidence, ({ discontinuitySequence }, _reload, { name }) =>
       must(discontinuitySequence !== null, `${name}: missing`),
+    );
+    // hls.js keeps an array by this number and walks it at every reload: a big one takes a whole processor core of each viewer.
+    everyPlaylist(evidence, ({ discontinuitySequence }, _reload, { name }) =>
+      must(discontinuitySequence! < 100_000, `${name}: ${discontinuitySequence} is too big for players`),
     );
     pairs(evidence, (before, now, name) => {
       const left = before.segments.filter(({ msn, discontinuity }) => msn < now.mediaSequence && discontinuity).length;

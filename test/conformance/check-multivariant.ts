@@ -17,7 +17,7 @@ export const multivariantChecks = [
   check('H01', 'header, line ends, UTF-8 without control characters', ({ all, masters }) => {
     must(masters.length > 0, 'no multivariant playlist was read');
     for (const { watch } of all)
-      must(!watch.problems.some((problem) => problem.includes('Playlist')), watch.problems.join('; '));
+      must(!watch.problems.some((problem) => problem.includes('PlaylistError')), watch.problems.join('; '));
   }),
   check('H02', 'never tags of both kinds in one file', ({ all, masters }) => {
     must(

@@ -3,8 +3,9 @@ import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { frameHash, type Sent } from '../support/flv-frames.ts';
 import type { Sample } from './boxes.ts';
+import { comparable, mergeDelta, nextPosition } from './delta.ts';
 import { compareFrames, readFragments } from './index.ts';
-import { comparable, type MediaPlaylist, mergeDelta, nextPosition, readPlaylist } from './playlist.ts';
+import { type MediaPlaylist, PlaylistError, readPlaylist } from './playlist.ts';
 
 const PLAYLIST = `#EXTM3U
 #EXT-X-VERSION:9
@@ -68,9 +69,7 @@ suite('playlists', () => {
   ] as const) {
     test(`${what} is refused`, () => {
       assert.ok(PLAYLIST.includes(from));
-      assert.throws(() => readPlaylist(PLAYLIST.replace(from, to)), {
-        constructor: { name: 'PlaylistError' },
-      } as never);
+      assert.throws(() => readPlaylist(PLAYLIST.replace(from, to)), PlaylistError);
     });
   }
   test('a delta is put onto the playlist before, and a wrong one is seen', () => {

@@ -1,8 +1,9 @@
 import { readdirSync } from 'node:fs';
 import { until } from '../support/until.ts';
 import { must, NotApplicable, percentile } from './check.ts';
+import { lastPosition, nextPosition } from './delta.ts';
 import { ask } from './http.ts';
-import { lastPosition, type MediaPlaylist, nextPosition } from './playlist.ts';
+import type { MediaPlaylist } from './playlist.ts';
 import { current, mediaPlaylist, probe } from './probe.ts';
 
 /** Well over what an answer that waits for nothing takes on a busy machine, well under a segment. */

@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { gunzipSync } from 'node:zlib';
 import { must, NotApplicable } from './check.ts';
+import { nextPosition } from './delta.ts';
 import { type Answer, ask } from './http.ts';
-import { nextPosition } from './playlist.ts';
 import { current, mediaPlaylist, probe, type Target } from './probe.ts';
 
 const NAMES = 20_000;

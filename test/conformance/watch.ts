@@ -1,14 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { comparable, lastPosition, mergeDelta, nextPosition } from './delta.ts';
 import { type Answer, ask } from './http.ts';
 import {
-  comparable,
   type ListedPart,
   type ListedSegment,
-  lastPosition,
   type MediaPlaylist,
   type MultivariantPlaylist,
-  mergeDelta,
-  nextPosition,
   PlaylistError,
   readPlaylist,
 } from './playlist.ts';

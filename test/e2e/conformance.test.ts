@@ -1,5 +1,6 @@
 // The numbered assertions on HLS and LL-HLS over a real live stream: half a minute of steady running under the probes, a drop, a
 // return with another encoder and other configurations, and the end.
+import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { checkLive } from '../conformance/index.ts';
@@ -54,6 +55,7 @@ test('HLS and LL-HLS conformance', { timeout: 180_000 }, async (t) => {
       throw new Error(message);
     });
   }
+  await t.test('no answer of the watch itself was an error', () => assert.deepEqual(report.problems, []));
   t.diagnostic(
     `${report.passed.length} of the numbered assertions hold, ${report.failed.length} do not, ${report.notApplicable.length} do not apply here`,
   );

@@ -47,6 +47,7 @@ suite('lifecycle', { concurrency: true, timeout: 90_000 }, () => {
         LIVEAPI_PUBLISHER_TIMEOUT_S: `${SILENCE_S}`,
         LIVEAPI_TAKEOVER_AFTER_MS: '1000',
         LIVEAPI_RTMP_FAILURES_PER_MINUTE: '1000',
+        LIVEAPI_LOG_LEVEL: 'trace', // close() looks for secrets in all that was logged
       },
     });
   });
