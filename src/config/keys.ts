@@ -144,7 +144,7 @@ export const KEYS: readonly Key[] = [
   {
     name: 'live_window_s',
     schema: whole(6, 3600),
-    default: 30,
+    default: 15,
     description: 'Seconds of media that the live playlist holds.',
   },
   { name: 'rtmp_max_connections', schema: count, default: 10_000, description: 'Encoder connections at a time.' },
