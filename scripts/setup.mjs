@@ -3,7 +3,16 @@
 // pages; with --test also ffmpeg, mpv and Chromium from Debian's packages. Plain JavaScript: any Node from 18 on runs it.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -52,7 +61,9 @@ function lock() {
     } catch {
       // The owner is gone, or has made the folder this instant and not yet written its id.
       let age = 0;
-      try { age = Date.now() - statSync(folder).mtimeMs; } catch {}
+      try {
+        age = Date.now() - statSync(folder).mtimeMs;
+      } catch {}
       if (owner || age > 5000) rmSync(folder, { recursive: true, force: true });
     }
     if (!told) say('another set-up is running in this folder, waiting for it');
@@ -64,18 +75,30 @@ function lock() {
 /** Sees to `node_modules/.bin/node` being Node 24, which every script of package.json then runs. */
 function node24() {
   const link = at('node_modules', '.bin', 'node');
-  const major = (binary) => Number(/^v(\d+)/.exec(spawnSync(binary, ['--version'], { encoding: 'utf8' }).stdout ?? '')?.[1] ?? 0);
+  const major = (binary) =>
+    Number(/^v(\d+)/.exec(spawnSync(binary, ['--version'], { encoding: 'utf8' }).stdout ?? '')?.[1] ?? 0);
   if (existsSync(link) && major(link) >= NODE_MAJOR) return link;
   let binary = process.execPath;
   if (major(binary) < NODE_MAJOR) {
     const platform = `${process.platform}-${process.arch}`;
     const version = NODE_PACKAGES[platform];
-    if (!version) fail(`this machine has Node ${process.version} and no Node ${NODE_MAJOR} package exists for ${platform}: install Node ${NODE_MAJOR} and try again`);
+    if (!version)
+      fail(
+        `this machine has Node ${process.version} and no Node ${NODE_MAJOR} package exists for ${platform}: install Node ${NODE_MAJOR} and try again`,
+      );
     const folder = at('.runtime', `node-${version}`);
     binary = join(folder, 'node_modules', `node-${platform}`, 'bin', 'node');
     if (!existsSync(binary)) {
       say(`installing Node ${version} beside the project (this machine has ${process.version})`);
-      run('installing Node', 'npm', ['install', '--no-save', '--no-audit', '--no-fund', '--prefix', folder, `node-${platform}@${version}`]);
+      run('installing Node', 'npm', [
+        'install',
+        '--no-save',
+        '--no-audit',
+        '--no-fund',
+        '--prefix',
+        folder,
+        `node-${platform}@${version}`,
+      ]);
     }
   }
   mkdirSync(at('node_modules', '.bin'), { recursive: true });
@@ -107,15 +130,27 @@ function onceFor(stamp, inputs, work) {
 }
 
 function debianPackages() {
-  const missing = Object.keys(DEBIAN).filter((program) => spawnSync('sh', ['-c', `command -v ${program}`]).status !== 0);
+  const missing = Object.keys(DEBIAN).filter(
+    (program) => spawnSync('sh', ['-c', `command -v ${program}`]).status !== 0,
+  );
   if (missing.length === 0) return;
   const packages = missing.map((program) => DEBIAN[program]);
-  if (spawnSync('sh', ['-c', 'command -v apt-get']).status !== 0) fail(`the tests need ${missing.join(', ')}: install them and try again`);
+  if (spawnSync('sh', ['-c', 'command -v apt-get']).status !== 0)
+    fail(`the tests need ${missing.join(', ')}: install them and try again`);
   const sudo = process.getuid?.() === 0 ? [] : ['sudo'];
   say(`installing ${packages.join(', ')} with apt-get`);
-  const apt = (what, args) => run(what, [...sudo, 'apt-get'][0], [...sudo, 'apt-get', ...args].slice(1), { env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } });
+  const apt = (what, args) =>
+    run(what, [...sudo, 'apt-get'][0], [...sudo, 'apt-get', ...args].slice(1), {
+      env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+    });
   apt('apt-get update', ['update']);
-  apt(`installing ${packages.join(', ')}`, ['install', '-y', '--no-install-recommends', ...packages, 'fonts-dejavu-core']);
+  apt(`installing ${packages.join(', ')}`, [
+    'install',
+    '-y',
+    '--no-install-recommends',
+    ...packages,
+    'fonts-dejavu-core',
+  ]);
 }
 
 lock();
@@ -130,7 +165,13 @@ if (existsSync(at('web', 'vite.config.ts'))) {
   if (!existsSync(at('dist', 'web'))) rmSync(at('.runtime', 'web'), { force: true });
   onceFor('web', ['web', 'package-lock.json'], () => {
     say('building the web pages');
-    run('building the web pages', node, [at('node_modules', 'vite', 'bin', 'vite.js'), 'build', 'web', '--logLevel', 'warn']);
+    run('building the web pages', node, [
+      at('node_modules', 'vite', 'bin', 'vite.js'),
+      'build',
+      'web',
+      '--logLevel',
+      'warn',
+    ]);
   });
 }
 if (forTests) debianPackages();

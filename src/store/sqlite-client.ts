@@ -79,6 +79,8 @@ export class SqliteClient {
     this.#worker = worker;
     let cause: unknown;
     worker.on('message', (answers: Answer[]) => {
+      // Under `node --watch` Node sends messages of its own through this channel.
+      if (!Array.isArray(answers)) return;
       this.#restartMs = FIRST_RESTART_MS;
       for (const answer of answers) this.#settle(answer);
     });
