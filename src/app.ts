@@ -10,16 +10,22 @@ import { LiveRegistry } from './live/index.ts';
 import { createOrigin } from './origin/index.ts';
 import { Packager } from './packager/index.ts';
 import { Shelf } from './segments/index.ts';
-import { openStore } from './store/index.ts';
+import { openStore, type Store } from './store/index.ts';
 
 const WEB_ROOT = fileURLToPath(new URL('../dist/web', import.meta.url));
 
 /** How long a peer may take over a request (S53). Players keep their connection between playlist reloads. */
-const HTTP_LIMITS = { headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 30_000, maxHeaderSize: 16_384 };
-/** What one broadcast's parts may take in memory: half a minute at 50 Mbit/s. */
-const MAX_WINDOW_BYTES = 192 << 20;
-/** Room in the numbering of discontinuities: one for a publish, the rest for jumps and changes while it lasts. */
-const BREAKS_PER_PUBLISH = 8;
+const HTTP_LIMITS = {
+  headersTimeout: 10_000,
+  requestTimeout: 30_000,
+  connectionsCheckingInterval: 2000,
+  keepAliveTimeout: 30_000,
+  maxHeaderSize: 16_384,
+};
+/** For answers under way when the server stops. Then connections are cut: some have never said anything. */
+const DRAIN_MS = 1000;
+/** What one broadcast's parts may take in memory: at 50 Mbit/s the window, and as much again for players on their way out. */
+const maxWindowBytes = (liveWindowMs: number): number => Math.max(192 << 20, 2 * liveWindowMs * 6250);
 /** Viewers read the end of a broadcast for this long. */
 const KEEP_AFTER_END_MS = 60_000;
 
@@ -45,9 +51,10 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   };
   try {
     const { token = null } = await store.bootstrap({ token: config.bootstrapToken || undefined });
+    const count = discontinuityCounter(store, log);
     const shelf = new Shelf({
       minWindowMs: config.liveWindowMs,
-      maxBytes: MAX_WINDOW_BYTES,
+      maxBytes: maxWindowBytes(config.liveWindowMs),
       keepAfterEndMs: KEEP_AFTER_END_MS,
     });
     closers.push(() => shelf.close());
@@ -56,9 +63,14 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       takeoverAfterMs: config.takeoverAfterMs,
       log,
       onBroadcast: (broadcast) => {
-        const { playbackId, userId, publishes } = broadcast.authorisation;
-        const discontinuitySequence = publishes * BREAKS_PER_PUBLISH;
-        const window = shelf.open({ broadcastId: broadcast.id, playbackId, userId, discontinuitySequence });
+        const { playbackId, userId, liveStreamId, discontinuities } = broadcast.authorisation;
+        const window = shelf.open({
+          broadcastId: broadcast.id,
+          playbackId,
+          userId,
+          discontinuitySequence: discontinuities,
+          onDiscontinuity: () => count(liveStreamId),
+        });
         broadcast.addReader(
           new Packager(window, { partTargetMs: config.partTargetMs, segmentMs: config.segmentMs, log }),
         );
@@ -79,7 +91,10 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     });
     await listenHttp(api, config);
     closers.push(
-      () => api.close(),
+      () => {
+        const cut = setTimeout(() => api.server.closeAllConnections(), DRAIN_MS);
+        return api.close().finally(() => clearTimeout(cut));
+      },
       () => origin.close(),
     );
     const rtmp = new RtmpServer({
@@ -110,6 +125,28 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     await closeAll();
     throw error;
   }
+}
+
+/**
+ * Writes down discontinuities as they happen, without making the media path wait: one write at a time for a live stream,
+ * with all that came during the one before.
+ */
+function discontinuityCounter(store: Store, log: Logger): (liveStreamId: string) => void {
+  const pending = new Map<string, number>();
+  const write = async (liveStreamId: string) => {
+    for (let count = pending.get(liveStreamId)!; count > 0; count = pending.get(liveStreamId)!) {
+      pending.set(liveStreamId, 0);
+      await store.addDiscontinuities(liveStreamId, count);
+    }
+  };
+  return (liveStreamId) => {
+    const busy = pending.has(liveStreamId);
+    pending.set(liveStreamId, (pending.get(liveStreamId) ?? 0) + 1);
+    if (busy) return;
+    write(liveStreamId)
+      .catch((error) => log.warn({ err: error, liveStream: liveStreamId }, 'discontinuities could not be counted'))
+      .finally(() => pending.delete(liveStreamId));
+  };
 }
 
 async function listenHttp(api: ReturnType<typeof createApi>, config: Config): Promise<void> {

@@ -22,7 +22,7 @@ export function requireToken(app: FastifyInstance, store: Pick<Store, 'verifyTok
     const principal = given && (await store.verifyToken(given.id, given.secret));
     if (!principal) {
       const message = given
-        ? 'The access token is unknown, revoked or its secret is wrong.'
+        ? 'The access token is unknown or revoked, or its secret is wrong: send HTTP Basic with a token id as user and its secret as password.'
         : 'Send an access token by HTTP Basic: its id as the user name, its secret as the password.';
       throw new CodedError('unauthorized', message);
     }

@@ -30,7 +30,10 @@ function readJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    throw new CodedError('bad_request', 'The body is not valid JSON.');
+    throw new CodedError(
+      'bad_request',
+      'The body is not valid JSON: send an object such as {"name": "Harbour"}, or no body.',
+    );
   }
 }
 

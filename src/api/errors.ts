@@ -45,7 +45,7 @@ function messageOf(error: Error, statusCode: number, requestId: string): string 
 export function notFound(request: FastifyRequest): never {
   throw new CodedError(
     'not_found',
-    `There is nothing at ${request.method} ${request.url.split('?', 1)[0]!.slice(0, 200)}.`,
+    `There is nothing at ${request.method} ${request.url.split('?', 1)[0]!.slice(0, 200)}: live streams are at /live_streams.`,
   );
 }
 

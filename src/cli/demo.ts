@@ -19,7 +19,7 @@ export async function demo(settings: Config): Promise<void> {
   const dataDir = mkdtempSync(join(tmpdir(), 'liveapi-demo-'));
   const bootstrapToken = settings.bootstrapToken || `${newId()}:${randomBytes(32).toString('base64url')}`;
   const config: Config = { ...settings, dataDir, bootstrapToken };
-  const log = createLogger(process.env.LIVEAPI_LOG_LEVEL ?? 'warn');
+  const log = createLogger(settings.logLevel === 'info' ? 'warn' : settings.logLevel);
   const removeData = () => rmSync(dataDir, { recursive: true, force: true });
   process.on('exit', removeData);
   const app = await startApp(config, log);

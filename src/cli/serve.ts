@@ -68,7 +68,7 @@ export function banner(config: Config, app: App): string {
       '  Create a live stream:',
       `    curl -X POST -u ${token.id}:${token.secret} ${config.publicUrl}/live_streams`,
     );
-  } else if (config.bootstrapToken) {
+  } else if (process.env.LIVEAPI_BOOTSTRAP_TOKEN) {
     lines.push(
       '  Create a live stream with the bootstrap token:',
       `    curl -X POST -u "$LIVEAPI_BOOTSTRAP_TOKEN" ${config.publicUrl}/live_streams`,

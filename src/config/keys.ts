@@ -45,7 +45,7 @@ export interface Key {
   readonly description: string;
 }
 
-const port = Type.Integer({ minimum: 0, maximum: 65535 });
+const port = Type.Integer({ minimum: 1, maximum: 65535 });
 const count = Type.Integer({ minimum: 1, maximum: 1_000_000 });
 const text = Type.String({ minLength: 1, maxLength: 4096 });
 const whole = (minimum: number, maximum: number) => Type.Integer({ minimum, maximum });
@@ -63,7 +63,7 @@ export const KEYS: readonly Key[] = [
     name: 'http_port',
     schema: port,
     default: 8080,
-    description: 'Port of the API and of playback; 0 picks a free one.',
+    description: 'Port of the API and of playback.',
   },
   {
     name: 'public_url',
@@ -77,7 +77,7 @@ export const KEYS: readonly Key[] = [
     defaultText: 'all addresses',
     description: 'Address that RTMP and RTMPS listen on.',
   },
-  { name: 'rtmp_port', schema: port, default: 1935, description: 'Port for encoders; 0 picks a free one.' },
+  { name: 'rtmp_port', schema: port, default: 1935, description: 'Port for encoders.' },
   {
     name: 'rtmps_port',
     schema: port,

@@ -54,7 +54,7 @@ function readFile(path: string | undefined, cwd: string): Map<string, Given> {
   } catch (error) {
     throw new CodedError(
       'config_invalid',
-      `The configuration file ${file} cannot be read: ${(error as Error).message.trim()}`,
+      `The configuration file ${file} cannot be read: ${(error as Error).message.split('\n', 1)[0]}`,
     );
   }
   if (typeof values !== 'object' || Array.isArray(values)) {

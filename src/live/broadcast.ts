@@ -8,8 +8,8 @@ import { type ReaderLimits, ReaderSeat } from './reader-seat.ts';
 /** A step forward of more than this, or back by more than the other, breaks the time line: a new run, one discontinuity. */
 const JUMP_FORWARD_MS = 4000;
 const JUMP_BACK_MS = 1000;
-/** For how long after a break packets of the other track that are still on the old time line are dropped. */
-const STRAY_MS = 2000;
+/** Jumps are told this often at the most: a publisher may jump with every packet. */
+const TELL_MS = 10_000;
 
 const READER_LIMITS: ReaderLimits = { maxBytes: 32 << 20, maxMs: 10_000 };
 
@@ -31,7 +31,7 @@ export class Broadcast {
   #lastMs = Number.NaN;
   #lastVideo: Packet | null = null;
   #lastAudio: Packet | null = null;
-  #runBeganMs = 0;
+  #toldMs = Number.NEGATIVE_INFINITY;
   /** Packets dropped because they lay on an abandoned time line. */
   #strays = 0;
 
@@ -80,21 +80,27 @@ export class Broadcast {
     const last = video ? this.#lastVideo : this.#lastAudio;
     if (this.#run === null) this.#startRun(ms);
     else if (last === null) {
-      // This track's first packet of the run: after a break it may still be on the old time line.
-      const off = Math.abs(ms - this.#lastMs) > JUMP_FORWARD_MS;
-      if (off && this.#runs > 1 && monotonicMs() - this.#runBeganMs < STRAY_MS) {
+      // This track's first packet of the run. Far from the other track it is still on the time line before a break, or the
+      // publisher's tracks have nothing in common: either way it has no place here.
+      if (Math.abs(ms - this.#lastMs) > JUMP_FORWARD_MS) {
         this.#strays++;
         return;
       }
     } else if (ms - this.#lastMs > JUMP_FORWARD_MS || toMs(last.dts, last.track.timescale) - ms > JUMP_BACK_MS) {
-      this.#log.info(
-        { broadcast: this.id, fromMs: Math.round(this.#lastMs), toMs: Math.round(ms) },
-        'timestamps jumped',
-      );
+      this.#tellJump(ms);
       this.#startRun(ms);
-    } else if (packet.dts <= last.dts) {
-      // Equal or slightly falling timestamps (a few encoders send two frames with one): the frame stays, its time moves on.
-      packet = { track: packet.track, dts: last.dts + 1, pts: packet.pts, key: packet.key, data: packet.data };
+    } else {
+      // A new configuration may come with another timescale.
+      const { track } = packet;
+      const lastDts =
+        last.track.timescale === track.timescale
+          ? last.dts
+          : Math.floor((last.dts * track.timescale) / last.track.timescale);
+      if (packet.dts <= lastDts) {
+        // Equal or slightly falling timestamps (a few encoders send two frames with one): the frame stays, its time moves on.
+        const dts = lastDts + 1;
+        packet = { track, dts, pts: video ? packet.pts : dts, key: packet.key, data: packet.data };
+      }
     }
     if (video) this.#lastVideo = packet;
     else this.#lastAudio = packet;
@@ -119,9 +125,15 @@ export class Broadcast {
     for (const seat of this.#seats.splice(0)) seat.onEnd();
   }
 
+  #tellJump(toMs: number): void {
+    if (monotonicMs() - this.#toldMs < TELL_MS) return;
+    this.#toldMs = monotonicMs();
+    const jump = { broadcast: this.id, fromMs: Math.round(this.#lastMs), toMs: Math.round(toMs), runs: this.#runs };
+    this.#log.info(jump, 'timestamps jumped');
+  }
+
   #startRun(firstDtsMs: number): void {
     this.#run = { number: this.#runs++, startedAtMs: Date.now(), firstDtsMs };
-    this.#runBeganMs = monotonicMs();
     this.#lastMs = Number.NaN;
     this.#lastVideo = null;
     this.#lastAudio = null;

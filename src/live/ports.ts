@@ -15,8 +15,8 @@ export interface Authorisation {
   readonly playbackId: string;
   /** The owner's id: a part of the playback path. */
   readonly userId: string;
-  /** How many publishes of this live stream were ever authorised, this one included: rises over restarts too. */
-  readonly publishes: number;
+  /** How many discontinuities its playlists have ever had: the numbering goes on from here, over restarts too. */
+  readonly discontinuities: number;
 }
 
 /** `unknown` covers an unknown key and a wrong password alike; `disabled` is only said to who knows the password. */

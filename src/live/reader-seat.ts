@@ -56,8 +56,14 @@ export class ReaderSeat {
   }
 
   onRun(run: Run): void {
-    if (this.#paused) this.#queue.push({ run });
-    else this.#deliver({ run });
+    if (!this.#paused) {
+      this.#deliver({ run });
+      return;
+    }
+    // A run without packets says nothing: the next one takes its place, so that a jumping publisher fills no queue.
+    const last = this.#queue.at(-1);
+    if (last && typeof last !== 'string' && 'run' in last) this.#queue.pop();
+    this.#queue.push({ run });
   }
 
   onPacket(packet: Packet): void {

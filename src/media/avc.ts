@@ -22,16 +22,22 @@ export interface AvcConfig {
   readonly level: number;
 }
 
+/** Real ones have about fifty bytes; each goes into an initialization segment that the live window keeps. */
+const MAX_RECORD = 65_536;
+
 /**
  * Parses an AVCDecoderConfigurationRecord, or SPS and PPS in Annex B form where some encoders send that instead. Reserved bits,
  * several parameter sets and trailing bytes are accepted. Throws `media_invalid` when it cannot be read or is absurd.
  */
 export function parseAvcConfig(record: Uint8Array): AvcConfig {
+  if (record.length > MAX_RECORD)
+    throw invalid(`the configuration record has ${record.length} bytes, ${MAX_RECORD} are allowed`);
   if (hasStartCode(record)) {
     const config = avcConfigFromFrame(record);
     if (config) return config;
   }
-  if (record.length < 7) throw invalid(`the configuration record has ${record.length} bytes, at least 7 are needed`);
+  if (record.length < 7 || record.length > MAX_RECORD)
+    throw invalid(`the configuration record has ${record.length} bytes, 7 to ${MAX_RECORD} are allowed`);
   if (record[0] !== 1) throw invalid(`the configuration record has version ${record[0]}, only 1 is known`);
   const nalLengthSize = (record[4]! & 3) + 1;
   if (nalLengthSize === 3) throw invalid('the NAL length size is 3; 1, 2 and 4 are allowed');

@@ -80,13 +80,19 @@ export class Packager implements Reader {
   }
 
   onPause(): void {
-    this.#endRun();
-    this.#output.pause();
+    try {
+      this.#endRun();
+    } finally {
+      this.#output.pause();
+    }
   }
 
   onEnd(): void {
-    this.#endRun();
-    this.#output.end();
+    try {
+      this.#endRun();
+    } finally {
+      this.#output.end();
+    }
   }
 
   #take(packet: Packet): void {
@@ -210,13 +216,15 @@ export class Packager implements Reader {
   }
 
   #endRun(): void {
-    if (this.#gathering) this.#endGathering();
-    this.#droppedBeforeKey += this.#lateSound.length;
-    this.#lateSound = [];
     try {
+      // What was gathered may hold yet another configuration, and begin gathering anew.
+      while (this.#gathering) this.#endGathering();
+      this.#droppedBeforeKey += this.#lateSound.length;
+      this.#lateSound = [];
       this.#cutter?.flush();
     } finally {
       this.#uncut();
+      this.#gathering = null;
       this.#run = null;
     }
   }

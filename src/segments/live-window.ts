@@ -24,6 +24,8 @@ export interface LiveWindowOptions {
   readonly minWindowMs: number;
   /** Above this many bytes of parts the oldest segments go, listed or not. */
   readonly maxBytes: number;
+  /** A run begins: its first segment carries EXT-X-DISCONTINUITY. */
+  readonly onDiscontinuity?: () => void;
   readonly onEnd?: (window: LiveWindow) => void;
   /** Monotonic milliseconds. */
   readonly clock?: () => number;
@@ -196,6 +198,7 @@ export class LiveWindow implements PartSink {
     this.#breakBefore = true;
     this.#paused = false;
     this.#begin(start);
+    this.#options.onDiscontinuity?.();
     this.#changed();
   }
 

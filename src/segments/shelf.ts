@@ -49,6 +49,8 @@ export class Shelf {
     readonly playbackId: string;
     readonly userId: string;
     readonly discontinuitySequence: number;
+    /** Told of each one, so that the caller can number the next broadcast's higher. */
+    readonly onDiscontinuity?: () => void;
   }): LiveWindow {
     const { discontinuitySequence, ...names } = broadcast;
     const place = this.#places.get(broadcast.playbackId) ?? { current: null, earlier: new Set() };

@@ -54,7 +54,7 @@ async function start(db: Kysely<unknown>): Promise<void> {
     .addColumn('name', 'text', (column) => column.notNull())
     .addColumn('enabled', 'integer', (column) => column.notNull())
     .addColumn('settings', 'text', (column) => column.notNull())
-    .addColumn('publishes', 'integer', (column) => column.notNull().defaultTo(0))
+    .addColumn('discontinuities', 'integer', (column) => column.notNull().defaultTo(0))
     .addColumn('created_ms', 'bigint', (column) => column.notNull())
     .addForeignKeyConstraint('live_streams_environment', ['organization_id', 'environment'], 'environments', [
       'organization_id',

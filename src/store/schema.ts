@@ -50,8 +50,8 @@ export interface LiveStreamsTable {
   name: string;
   enabled: 0 | 1;
   settings: string;
-  /** Publishes ever authorised. */
-  publishes: Generated<number>;
+  /** Of its playlists, ever. */
+  discontinuities: Generated<number>;
   created_ms: number;
 }
 

@@ -27,6 +27,8 @@ export interface Store extends PublishAuthoriser {
   bootstrap(options?: { readonly token?: string }): Promise<{ readonly created: boolean; readonly token?: NewToken }>;
   /** Null for an unknown id, a wrong secret and a revoked token alike, at the same cost. */
   verifyToken(id: string, secret: string): Promise<Principal | null>;
+  /** Counts discontinuities of a live stream's playlists; `authorise` tells their sum. */
+  addDiscontinuities(liveStreamId: string, count: number): Promise<void>;
   /** Whether the database answers, within two seconds. Never rejects. */
   ready(): Promise<boolean>;
   /** Resolves when everything accepted is written and the files are closed. */
@@ -95,22 +97,22 @@ class SqlStore implements Store {
   async authorise({ playbackId, password }: PublishRequest): Promise<AuthorisationAnswer> {
     const row = await this.#db
       .selectFrom('live_streams')
-      .select(['id', 'user_id', 'password', 'enabled'])
+      .select(['id', 'user_id', 'password', 'enabled', 'discontinuities'])
       .where('playback_id', '=', playbackId)
       .executeTakeFirst();
     const right = secretsEqual(password, row?.password ?? NO_PASSWORD);
     if (!row || !right) return { ok: false, reason: 'unknown' };
     if (!row.enabled) return { ok: false, reason: 'disabled' };
-    const counted = await this.#db
+    const { id: liveStreamId, user_id: userId, discontinuities } = row;
+    return { ok: true, authorisation: { liveStreamId, playbackId, userId, discontinuities } };
+  }
+
+  async addDiscontinuities(liveStreamId: string, count: number): Promise<void> {
+    await this.#db
       .updateTable('live_streams')
-      .set(({ eb }) => ({ publishes: eb('publishes', '+', 1) }))
-      .where('id', '=', row.id)
-      .where('enabled', '=', 1)
-      .returning('publishes')
-      .executeTakeFirst();
-    if (!counted) return { ok: false, reason: 'disabled' };
-    const { publishes } = counted;
-    return { ok: true, authorisation: { liveStreamId: row.id, playbackId, userId: row.user_id, publishes } };
+      .set(({ eb }) => ({ discontinuities: eb('discontinuities', '+', count) }))
+      .where('id', '=', liveStreamId)
+      .execute();
   }
 
   async ready(): Promise<boolean> {

@@ -80,7 +80,7 @@ test('a live stream has the fields of the contract, from its creation to its end
     api.client.liveStreams.delete(made._id),
     api.client.liveStreams.update(made._id, {}),
   ]) {
-    await assert.rejects(gone, rejectedWith(404, /^Live stream not found\.$/));
+    await assert.rejects(gone, rejectedWith(404, /^Live stream not found\. GET/));
   }
 });
 
@@ -227,7 +227,14 @@ test('wrong bodies are refused with the field and what is allowed, and change no
     const { status, body } = await api.call('POST', '/live_streams', text, JSON_TYPE);
     assert.deepEqual(
       [status, body],
-      [400, { statusCode: 400, error: 'Bad Request', message: 'The body is not valid JSON.' }],
+      [
+        400,
+        {
+          statusCode: 400,
+          error: 'Bad Request',
+          message: 'The body is not valid JSON: send an object such as {"name": "Harbour"}, or no body.',
+        },
+      ],
       text,
     );
   }
@@ -368,7 +375,10 @@ test('what is not there: odd ids, unknown routes, other methods, malformed reque
     const { status, text } = await api.call('GET', `/live_streams/${id}`);
     assert.deepEqual(
       [status, text],
-      [404, '{"statusCode":404,"error":"Not Found","message":"Live stream not found."}'],
+      [
+        404,
+        '{"statusCode":404,"error":"Not Found","message":"Live stream not found. GET /live_streams lists those that this access token reaches."}',
+      ],
       id,
     );
   }
@@ -376,7 +386,7 @@ test('what is not there: odd ids, unknown routes, other methods, malformed reque
   assert.deepEqual(unknown.body, {
     statusCode: 404,
     error: 'Not Found',
-    message: 'There is nothing at GET /v9/streams.',
+    message: 'There is nothing at GET /v9/streams: live streams are at /live_streams.',
   });
   for (const [method, path, allow] of [
     ['PUT', '/live_streams', 'GET, POST, HEAD'],
@@ -430,7 +440,10 @@ test('L38 health is open and says no more than it must; without its store the AP
     503,
     JSON.stringify({ statusCode: 503, error: 'Service Unavailable', message }),
   ];
-  assert.deepEqual(await health('ready'), unready('The database does not answer.'));
+  assert.deepEqual(
+    await health('ready'),
+    unready('The database does not answer: try again in a moment; the log says more.'),
+  );
   const { status, headers, body } = await own.call('POST', '/live_streams');
   assert.deepEqual([status, headers.get('retry-after')], [503, '1']);
   assert.deepEqual(body, {

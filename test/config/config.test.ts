@@ -46,7 +46,7 @@ test('defaults, and what is derived from them', () => {
       takeoverAfterMs: 2000,
       partTargetMs: 334,
       segmentMs: 2000,
-      liveWindowMs: 30_000,
+      liveWindowMs: 15_000,
       rtmpMaxConnections: 10_000,
       rtmpMaxConnectionsPerAddress: 50,
       rtmpFailuresPerMinute: 10,
@@ -109,7 +109,7 @@ test('wrong values are refused with the key, the value, the place and what is al
   const from = (env: Record<string, string>) => () => loadConfig({ env, cwd });
   refused(
     from({ LIVEAPI_HTTP_PORT: 'abc' }),
-    /http_port must be a whole number from 0 to 65535/,
+    /http_port must be a whole number from 1 to 65535/,
     /"abc"/,
     /LIVEAPI_HTTP_PORT/,
   );

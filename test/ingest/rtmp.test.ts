@@ -70,7 +70,7 @@ async function ingest(
             liveStreamId: request.playbackId,
             playbackId: request.playbackId,
             userId: 'user',
-            publishes: 1,
+            discontinuities: 0,
           },
         };
       },
@@ -376,6 +376,12 @@ test('A06 RTMPS takes the same publish, shrugs at plain bytes, and a bad certifi
   plain.write(Buffer.concat([Buffer.from([3]), Buffer.alloc(1536)]));
   plain.resume();
   await once(plain, 'close');
+  // Half-open TLS is bounded: with two places the third socket costs the first one its own.
+  const { server: small } = await ingest({ tls: { port: 0, certificate, key }, maxConnections: 2 });
+  const halfOpen = Array.from({ length: 3 }, () => net.connect({ port: small.tlsPort!, host: '127.0.0.1' }));
+  for (const socket of halfOpen) socket.on('error', () => {});
+  await once(halfOpen[0]!.resume(), 'close');
+  for (const socket of halfOpen) socket.destroy();
   const secure = tls.connect({ port: server.tlsPort!, host: '127.0.0.1', ca: certificate, servername: 'localhost' });
   const one = encoder(0, undefined, { socket: secure });
   assert.equal(await one.answer, null);
@@ -383,6 +389,21 @@ test('A06 RTMPS takes the same publish, shrugs at plain bytes, and a bad certifi
   await until('packets', () => packets.length === 20);
   one.socket.destroy();
   await assert.rejects(ingest({ tls: { port: 0, certificate: 'not a certificate', key } }), { code: 'config_invalid' });
+});
+
+test('R06 who keeps the connection warm but sends nothing to play is told so and goes offline', async () => {
+  const { server, registry } = await ingest({ publisherTimeoutMs: 600 });
+  const mp3 = encoder(server.port);
+  let told = '';
+  mp3.socket.on('data', (bytes) => {
+    told += bytes.toString('latin1');
+  });
+  assert.equal(await mp3.answer, null);
+  const beat = setInterval(() => mp3.socket.writable && mp3.session.sendAudio(0, Buffer.from([0x2f, 1, 2, 3])), 50);
+  await mp3.closed;
+  clearInterval(beat);
+  assert.match(told, /No H\.264 video and no AAC audio has come/);
+  assert.ok(!registry.isOnline(KEY));
 });
 
 test('D18 an audio codec that cannot be carried is left out, a video codec ends the publish with the reason', async () => {

@@ -16,6 +16,7 @@ import type { AudioTrack, Packet, VideoTrack } from '../../src/media/index.ts';
 const log = createLogger('silent');
 const video = { kind: 'video', codec: 'avc', timescale: 1000, config: {} } as VideoTrack;
 const audio = { kind: 'audio', codec: 'aac', timescale: 48_000, config: {} } as AudioTrack;
+const slower = { ...audio, timescale: 44_100 } as AudioTrack;
 const frame = (ms: number, key = false, bytes = 100): Packet => ({
   track: video,
   dts: ms,
@@ -24,7 +25,7 @@ const frame = (ms: number, key = false, bytes = 100): Packet => ({
   data: Buffer.alloc(bytes),
 });
 const sound = (ms: number): Packet => ({ track: audio, dts: ms * 48, pts: ms * 48, key: true, data: Buffer.alloc(10) });
-const stream: Authorisation = { liveStreamId: 'id', playbackId: 'lv_00', userId: 'user', publishes: 1 };
+const stream: Authorisation = { liveStreamId: 'id', playbackId: 'lv_00', userId: 'user', discontinuities: 0 };
 
 /** Writes down what a reader was told, in order. */
 class Recorder implements Reader {
@@ -97,6 +98,20 @@ test('E04 E05 E06 a broadcast keeps time rising and breaks it once where it jump
       name: 'E05 a slow video beside steady audio is no jump',
       packets: [frame(0, true), ...[2000, 4000, 6000].map(sound), frame(6000)],
       seen: 'run 0, v0, a2000, a4000, a6000, v6000',
+    },
+    {
+      name: 'E05 a second track on a time line of its own has no place, however far',
+      packets: [frame(0, true), sound(2_147_483_647), frame(33), sound(36_000_000), sound(40)],
+      seen: 'run 0, v0, v33, a40',
+    },
+    {
+      name: 'D08 a new configuration with another timescale is compared by time',
+      packets: [
+        sound(100_000),
+        { ...sound(0), track: slower, dts: 4_411_024, pts: 4_411_024 },
+        { ...sound(0), track: slower, dts: 4_412_048, pts: 4_412_048 },
+      ],
+      seen: 'run 0, a100000, a100023, a100046',
     },
     {
       name: 'E03 a first time far from zero',

@@ -113,6 +113,26 @@ test('D08 a new picture size: one new run with a new init, no sound lost, both t
   assert.equal(runs[1]!.find((frame) => frame.kind === 'video')!.key, true);
 });
 
+test('D08 two new configurations in a row right before the connection drops: the next run plays, and the end comes', () => {
+  const window = new Collector();
+  const packager = new Packager(window);
+  const turned = (packet: Packet): Packet => ({ ...packet, track: { ...packet.track } as Packet['track'] });
+  const key = video.find((packet) => packet.key && ms(packet) > 1000)!;
+  publish(
+    packager,
+    plain.filter((packet) => ms(packet) < ms(key)),
+  );
+  packager.onPacket(turned(key));
+  packager.onPacket({ ...turned(key), dts: key.dts + 33, pts: key.pts + 33 });
+  packager.onPause();
+  const runs = window.runs.length;
+  publish(packager, plain, 1, STARTED + 20_000);
+  packager.onPause();
+  packager.onEnd();
+  assert.equal(window.runs.length, runs + 1);
+  assert.ok(window.ended);
+});
+
 test('D08 sound with a new configuration between key frames begins at the next one; every frame of video stays', () => {
   const mono: AudioTrack = {
     kind: 'audio',

@@ -190,13 +190,14 @@ test('a key is accepted with its password only; a disabled live stream says so o
   t.after(() => store.close());
   const me = await first(store);
   const { id, playbackId, password } = await store.liveStreams.create(me, {});
-  let publishes = 0;
-  const ok = () => ({
+  const ok = (discontinuities: number) => ({
     ok: true,
-    authorisation: { liveStreamId: id, playbackId, userId: me.userId, publishes: ++publishes },
+    authorisation: { liveStreamId: id, playbackId, userId: me.userId, discontinuities },
   });
   const unknown = { ok: false, reason: 'unknown' };
-  assert.deepEqual(await store.authorise({ playbackId, password }), ok());
+  assert.deepEqual(await store.authorise({ playbackId, password }), ok(0));
+  await store.addDiscontinuities(id, 3);
+  assert.deepEqual(await store.authorise({ playbackId, password }), ok(3), 'H28 the numbering outlives the process');
   for (const wrong of ['', password.slice(1), `${password}0`, password.toUpperCase().padEnd(9)]) {
     assert.deepEqual(await store.authorise({ playbackId, password: wrong }), unknown);
   }
@@ -205,7 +206,7 @@ test('a key is accepted with its password only; a disabled live stream says so o
   assert.deepEqual(await store.authorise({ playbackId, password }), { ok: false, reason: 'disabled' });
   assert.deepEqual(await store.authorise({ playbackId, password: 'wrong' }), unknown);
   await store.liveStreams.update(me, id, { enabled: true });
-  assert.deepEqual(await store.authorise({ playbackId, password }), ok());
+  assert.deepEqual(await store.authorise({ playbackId, password }), ok(3));
   await store.liveStreams.delete(me, id);
   assert.deepEqual(await store.authorise({ playbackId, password }), unknown);
 });

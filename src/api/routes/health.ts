@@ -15,8 +15,9 @@ export async function healthRoutes(app: FastifyInstance, { store, isDraining }: 
   app.get('/health/live', open, async () => ({ status: 'ok' }));
 
   app.get('/health/ready', open, async (_request, reply) => {
-    if (isDraining()) return notReady(reply, 'The server is shutting down.');
-    if (!(await store.ready())) return notReady(reply, 'The database does not answer.');
+    if (isDraining()) return notReady(reply, 'The server is shutting down: try again when it is back.');
+    if (!(await store.ready()))
+      return notReady(reply, 'The database does not answer: try again in a moment; the log says more.');
     return { status: 'ok' };
   });
 

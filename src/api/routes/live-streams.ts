@@ -21,7 +21,8 @@ export interface LiveStreamRoutesOptions {
 
 const MAX_LIMIT = 100;
 const Params = Type.Object({ id: Type.String() });
-const notFound = () => new CodedError('not_found', 'Live stream not found.');
+const notFound = () =>
+  new CodedError('not_found', 'Live stream not found. GET /live_streams lists those that this access token reaches.');
 
 /** /live_streams: create, list, read, change, delete. */
 export const liveStreamRoutes: FastifyPluginAsyncTypebox<LiveStreamRoutesOptions> = async (app, options) => {

@@ -34,6 +34,9 @@ export const AUTHORISED_LIMITS: ChunkLimits = {
   reserveBytes: 65_536,
 };
 
+/** An AAC frame has a few hundred bytes, at the very most 6,144 for eight channels. */
+const AUDIO_BYTES = 65_536;
+
 /** Control messages have 4 to 10 bytes, the longest of Flash 44. */
 const CONTROL_BYTES = 1024;
 
@@ -41,6 +44,7 @@ const CONTROL_BYTES = 1024;
 export function maxBytes(limits: ChunkLimits, type: number): number {
   switch (type) {
     case MessageType.audio:
+      return Math.min(limits.mediaBytes, AUDIO_BYTES);
     case MessageType.video:
     case MessageType.aggregate:
       return limits.mediaBytes;

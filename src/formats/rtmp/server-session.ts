@@ -195,7 +195,7 @@ export class ServerSession {
         break;
       }
       case MessageType.aggregate:
-        if (this.#isPublisher(streamId)) splitAggregate(timestamp, streamId, body, this.#onMessage);
+        if (this.#isPublisher(streamId)) splitAggregate(timestamp, streamId, body, this.#onAggregated);
         break;
       case MessageType.windowSize:
         this.#acknowledger.window = controlValue(body);
@@ -210,6 +210,12 @@ export class ServerSession {
           this.#writer.pong(body.subarray(2, 6));
         break;
     }
+  };
+
+  /** An aggregate holds audio, video and data (RTMP 1.0 section 7.1.6); commands in one would pass a stopped reader. */
+  readonly #onAggregated = (type: number, timestamp: number, streamId: number, body: Buffer): void => {
+    if (type === MessageType.audio || type === MessageType.video || type === MessageType.dataAmf0)
+      this.#onMessage(type, timestamp, streamId, body);
   };
 
   /** Media counts only from the accepted publisher, on whatever message stream it thinks it has. */

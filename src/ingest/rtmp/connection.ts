@@ -37,6 +37,7 @@ export class RtmpConnection implements Publisher {
   readonly protocol: 'rtmp' | 'rtmps';
   readonly remoteAddress: string;
   lastDataMs = monotonicMs();
+  #lastPacketMs = 0;
   readonly #context: ConnectionContext;
   readonly #log: Logger;
   readonly #session: ServerSession;
@@ -109,7 +110,17 @@ export class RtmpConnection implements Publisher {
   /** Looks at the clock; the server calls it a few times a second. */
   tick(nowMs: number): void {
     if (this.#step === 'publishing') {
-      if (nowMs - this.lastDataMs > this.#context.publisherTimeoutMs) this.close('silent');
+      const { publisherTimeoutMs } = this.#context;
+      if (nowMs - this.lastDataMs > publisherTimeoutMs) this.close('silent');
+      else if (nowMs - this.#lastPacketMs > publisherTimeoutMs) {
+        // Bytes, but nothing to play: who only keeps the connection warm is not on air.
+        this.#end ??= 'silent';
+        const seconds = Math.round(publisherTimeoutMs / 1000);
+        this.#refuse(
+          'NetStream.Publish.Failed',
+          `No H.264 video and no AAC audio has come for ${seconds} s: look at the codecs that the encoder is set to.`,
+        );
+      }
     } else if (nowMs > this.#deadlineMs) this.close('silent');
   }
 
@@ -186,6 +197,7 @@ export class RtmpConnection implements Publisher {
       dropped: (reason) => this.#log.warn({ reason }, 'frame dropped'),
     });
     this.#enter('publishing', 0);
+    this.#lastPacketMs = monotonicMs();
     this.#context.published(this);
     this.#log.info(
       {
@@ -212,8 +224,10 @@ export class RtmpConnection implements Publisher {
     if (!packets || !this.#claim) return;
     const packet: Packet | null =
       kind === 'video' ? packets.video(timestampMs, body) : packets.audio(timestampMs, body);
+    if (!packet) return;
+    this.#lastPacketMs = this.lastDataMs;
     // The claim may be gone by now: an unsupported codec ends the publish.
-    if (packet) this.#claim?.write(packet);
+    this.#claim?.write(packet);
   }
 
   #unpublish(): void {

@@ -23,6 +23,7 @@ export interface RtmpServerOptions {
 }
 
 const TICK_MS = 250;
+const TLS_HANDSHAKE_MS = 5000;
 const FULL_TELL_MS = 10_000;
 
 /** Listens for RTMP (and RTMPS) encoders. Nothing that a peer does ends more than its own connection. */
@@ -35,6 +36,8 @@ export class RtmpServer {
   /** Connections that do not publish (yet), oldest first: when all places are taken the oldest of them gives way. */
   readonly #strangers = new Set<RtmpConnection>();
   readonly #perAddress = new Map<string, number>();
+  /** Sockets whose TLS handshake is not done, oldest first. */
+  readonly #handshaking = new Set<net.Socket>();
   #timer: NodeJS.Timeout | null = null;
   #fullToldMs = Number.NEGATIVE_INFINITY;
   #drained: (() => void) | null = null;
@@ -85,7 +88,7 @@ export class RtmpServer {
       let server: tls.Server;
       try {
         server = tls.createServer(
-          { cert: secure.certificate, key: secure.key, minVersion: 'TLSv1.2', handshakeTimeout: 5000 },
+          { cert: secure.certificate, key: secure.key, minVersion: 'TLSv1.2', handshakeTimeout: TLS_HANDSHAKE_MS },
           (socket) => this.#open('rtmps', socket),
         );
       } catch (error) {
@@ -94,6 +97,7 @@ export class RtmpServer {
           `tls_certificate or tls_key cannot be used: ${(error as Error).message}`,
         );
       }
+      server.on('connection', (socket: net.Socket) => this.#admitHandshake(socket));
       server.on('tlsClientError', (error) => this.#log.debug({ reason: error.message }, 'TLS failed'));
       await this.#listen(server, host, secure.port, 'rtmps_port');
     }
@@ -137,6 +141,27 @@ export class RtmpServer {
         resolve();
       });
     });
+  }
+
+  /** Half-open TLS costs memory too: it is bounded like the strangers, and the oldest gives way. */
+  #admitHandshake(socket: net.Socket): void {
+    const { maxConnections, maxConnectionsPerAddress } = this.#options;
+    const address = socket.remoteAddress ?? '';
+    let already = this.#perAddress.get(address) ?? 0;
+    for (const other of this.#handshaking) if (other.remoteAddress === address) already++;
+    if (address === '' || (already >= maxConnectionsPerAddress && !isLoopback(address))) {
+      socket.destroy();
+      return;
+    }
+    if (this.#handshaking.size >= maxConnections) {
+      const [oldest] = this.#handshaking;
+      oldest?.destroy();
+    }
+    this.#handshaking.add(socket);
+    const done = () => this.#handshaking.delete(socket);
+    socket.once('close', done);
+    // The handshake's own deadline is five seconds; after it the connection is counted where it is opened.
+    setTimeout(done, TLS_HANDSHAKE_MS).unref();
   }
 
   #open(protocol: 'rtmp' | 'rtmps', accepted: net.Socket): void {

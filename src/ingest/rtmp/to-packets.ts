@@ -15,6 +15,9 @@ import {
 } from '../../media/index.ts';
 import { AudioClock } from './audio-clock.ts';
 
+/** Messages may name sizes, and so be different each time. */
+const MAX_TOLD = 20;
+
 /** What a publisher sent that cannot become packets, each told once. */
 export interface Notices {
   /** A codec that we do not carry: without its video a publish is refused, without its audio it goes on. */
@@ -42,6 +45,7 @@ export class ToPackets {
   video(timestampMs: number, body: Buffer): Packet | null {
     if (body.length === 0) return null;
     const tag = parseVideoTag(body);
+    if (tag.kind === 'other') return null;
     if (tag.codec !== 'avc') return this.#unsupported('video', tag.codec);
     if (tag.data.length === 0) return null;
     try {
@@ -100,8 +104,8 @@ export class ToPackets {
 
   #dropped(error: unknown): null {
     if (!(error instanceof CodedError)) throw error;
-    if (!this.#told.has(error.message)) {
-      if (this.#told.size < 20) this.#told.add(error.message);
+    if (!this.#told.has(error.message) && this.#told.size < MAX_TOLD) {
+      this.#told.add(error.message);
       this.#notices.dropped(error.message);
     }
     return null;
