@@ -4,7 +4,7 @@ import { during, median, percentile } from './measure.ts';
 import { type PublisherTarget, pause, startLoad } from './publisher.ts';
 import type { Effort, Row } from './table.ts';
 
-const COUNTS = (process.env.COUNTS ?? '1,10,100').split(',').map(Number);
+const COUNTS = [1, 10, 100];
 const WARM_MS = 2500;
 const BAR = 1.6;
 

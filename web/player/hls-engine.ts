@@ -37,7 +37,8 @@ export class HlsEngine implements Engine {
       // One part: a single stall must not cost a viewer a second of latency for the rest of the evening.
       liveSyncOnStallIncrease: 0.35,
       liveDurationInfinity: true,
-      backBufferLength: 10,
+      // No backBufferLength: when hls.js 1.7 itself removes what was played, it now and then forgets to load the next
+      // segment's parts, and the picture stands still for seconds. The browser evicts what it has no room for.
       maxBufferLength: 20,
       preferManagedMediaSource: false,
       // A playlist that cannot be had is this session's matter: it knows how to wait for one.
