@@ -1,7 +1,6 @@
 // A stranger's first minute: the demo, and the first start with nothing configured.
 import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -9,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { ask, closeConnections } from '../conformance/index.ts';
 import { type Child, startChild } from '../support/child.ts';
 import { readMediaPlaylist } from '../support/collect.ts';
+import { freePorts } from '../support/server.ts';
 import { until } from '../support/until.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -16,18 +16,14 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 /** Runs a command of the program with free ports, an empty folder and no other setting. */
 async function run(t: TestContext, command: string): Promise<Child> {
   const dataDir = await mkdtemp(join(tmpdir(), 'liveapi-start-'));
-  const probe = createServer();
-  await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve));
-  const { port } = probe.address() as { port: number };
-  await new Promise((resolve) => probe.close(resolve));
-  // Links that are printed must carry the port that is listened on, so one of them is fixed here.
+  const [httpPort, rtmpPort] = await freePorts(2);
   const child = startChild(process.execPath, ['src/cli/main.ts', command], {
     cwd: root,
     env: {
       PATH: process.env.PATH,
       HOME: dataDir,
-      LIVEAPI_HTTP_PORT: String(port),
-      LIVEAPI_RTMP_PORT: '0',
+      LIVEAPI_HTTP_PORT: String(httpPort),
+      LIVEAPI_RTMP_PORT: String(rtmpPort),
       LIVEAPI_DATA_DIR: dataDir,
     },
   });
