@@ -18,11 +18,14 @@ export async function createStreams(server: TestServer, count: number): Promise<
   return streams;
 }
 
-/** A floor program beside this file, on the server's core. It sends the port that it listens on. */
-export async function startFloor(file: string, ...args: string[]): Promise<{ port: number; child: Child }> {
-  const child = startChild(process.execPath, [fileURLToPath(new URL(file, import.meta.url)), ...args], {
-    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-  });
+/** A program beside this file, on the server's core; `flags` are Node's. It sends the port that it listens on. */
+export async function startFloor(
+  file: string,
+  args: readonly string[] = [],
+  flags: readonly string[] = [],
+): Promise<{ port: number; child: Child }> {
+  const path = fileURLToPath(new URL(file, import.meta.url));
+  const child = startChild(process.execPath, [...flags, path, ...args], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
   const ended = child.ended.then(() => {
     throw new Error(`${file} ended: ${child.stderr()}`);
   });

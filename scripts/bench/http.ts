@@ -80,7 +80,7 @@ export async function http({ seconds, rounds }: Effort): Promise<Row[]> {
       const [mine, floor]: [number[], number[]] = [[], []];
       for (let round = 0; round < rounds; round++) {
         mine.push(await perCpuSecond(server.pid, server.httpPort, requests, seconds / 2));
-        const bare = await startFloor('bare-http.ts', String(bytes));
+        const bare = await startFloor('bare-http.ts', [String(bytes)]);
         floor.push(await perCpuSecond(bare.child.pid, bare.port, [getRequest('/')], seconds / 2));
         await bare.child.stop();
       }

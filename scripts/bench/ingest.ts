@@ -1,24 +1,57 @@
+import { HEAP_FLAGS } from '../../src/cli/serve.ts';
 import { createStreams, startBenchServer, startFloor } from './bench-server.ts';
 import { type Clip, loadClip } from './clip.ts';
-import { during, median, percentile } from './measure.ts';
+import { during, median, percentile, residentBytes } from './measure.ts';
+import { hasNginxRtmp, startNginxRtmp } from './nginx.ts';
 import { type PublisherTarget, pause, startLoad } from './publisher.ts';
 import type { Effort, Row } from './table.ts';
 
-const COUNTS = [1, 10, 100];
 const WARM_MS = 2500;
-const BAR = 1.6;
+/** For nginx's folders of segments to be as full as they get. */
+const NGINX_WARM_MS = 45_000;
+/** A live window that fills touches new memory all the time; one that is full uses it again. It is full when this has passed ... */
+const FLAT_MS = 6000;
+/** ... and the process has grown by less than this share; or when this time is over. */
+const FLAT_SHARE = 0.02;
+const FULL_AFTER_MS = 100_000;
 
+const BAR_HLS = 1.6;
+const BAR_HLS_NGINX = 0.75;
+const BAR_ALONE = 1.2;
+
+/** CPU ms of the server for one second of one stream, and the generator's lateness in ms (99th percentile). */
 interface Cost {
-  /** CPU ms of the server for one second of one stream. */
   readonly perStreamSecond: number;
-  /** 99th percentile of how late the generator was, in ms. */
   readonly lateMs: number;
 }
 
-async function cost(pid: number, targets: readonly PublisherTarget[], clip: Clip, seconds: number): Promise<Cost> {
+type Warm = (pid: number) => Promise<void>;
+const warmUp: Warm = () => pause(WARM_MS);
+
+/** Waits until the live windows are full and their memory is used again. */
+async function untilFull(pid: number): Promise<void> {
+  const until = performance.now() + FULL_AFTER_MS;
+  let before = 0;
+  for (
+    let now = residentBytes(pid);
+    now > before * (1 + FLAT_SHARE) && performance.now() < until;
+    now = residentBytes(pid)
+  ) {
+    before = now;
+    await pause(FLAT_MS);
+  }
+}
+
+async function cost(
+  pid: number,
+  targets: readonly PublisherTarget[],
+  clip: Clip,
+  seconds: number,
+  warm: Warm,
+): Promise<Cost> {
   const load = await startLoad(targets, clip);
   try {
-    await pause(WARM_MS);
+    await warm(pid);
     load.lateness();
     const { cpuMs, wallMs } = await during(pid, () => pause(seconds * 1000));
     const lost = load.publishers.filter((publisher) => !publisher.open).length;
@@ -29,49 +62,117 @@ async function cost(pid: number, targets: readonly PublisherTarget[], clip: Clip
   }
 }
 
-async function ours(count: number, clip: Clip, seconds: number): Promise<Cost> {
+const benchKey = (i: number) => `lv_${i.toString(16).padStart(32, '0')}?password=00000000`;
+
+/** One kind of server with `count` publishers. */
+type Contender = (count: number, clip: Clip, seconds: number, warm: Warm) => Promise<Cost>;
+
+const ours: Contender = async (count, clip, seconds, warm) => {
   const server = await startBenchServer();
   try {
     const streams = await createStreams(server, count);
     const targets = streams.map((stream) => ({ port: server.rtmpPort, key: stream.ingest.key }));
-    return await cost(server.pid, targets, clip, seconds);
+    return await cost(server.pid, targets, clip, seconds, warm);
   } finally {
     await server.close();
   }
-}
+};
 
-async function bare(count: number, clip: Clip, seconds: number): Promise<Cost> {
-  const { port, child } = await startFloor('bare-parser.ts');
+const alone: Contender = async (count, clip, seconds, warm) => {
+  const { port, child } = await startFloor('ingest-alone.ts', [], HEAP_FLAGS);
   try {
-    return await cost(child.pid, Array<PublisherTarget>(count).fill({ port }), clip, seconds);
+    const targets = Array.from({ length: count }, (_, i) => ({ port, key: benchKey(i) }));
+    return await cost(child.pid, targets, clip, seconds, warm);
   } finally {
     await child.stop();
   }
+};
+
+const bare: Contender = async (count, clip, seconds, warm) => {
+  const { port, child } = await startFloor('bare-parser.ts');
+  try {
+    return await cost(child.pid, Array<PublisherTarget>(count).fill({ port }), clip, seconds, warm);
+  } finally {
+    await child.stop();
+  }
+};
+
+const nginx =
+  (hls: boolean): Contender =>
+  async (count, clip, seconds, warm) => {
+    const server = await startNginxRtmp({ hls });
+    try {
+      const targets = Array.from({ length: count }, (_, i) => ({ port: server.port, key: benchKey(i) }));
+      return await cost(server.workerPid, targets, clip, seconds, warm);
+    } finally {
+      await server.close();
+    }
+  };
+
+interface Comparison {
+  readonly what: string;
+  readonly count: number;
+  readonly server: Contender;
+  readonly warm: Warm;
+  readonly bar?: number;
+  /** nginx-rtmp beside it, and the bar towards it. */
+  readonly nginx?: { readonly hls: boolean; readonly warmMs: number; readonly bar?: number };
 }
 
-/** CPU of ingest with low-latency HLS on and nobody watching, beside a process that only parses the same bytes. */
-export async function ingest({ seconds, rounds }: Effort): Promise<Row[]> {
-  const clip = await loadClip('1280x720', 2500);
-  const rows: Row[] = [];
-  for (const count of COUNTS) {
-    const [mine, floor]: [Cost[], Cost[]] = [[], []];
-    for (let round = 0; round < rounds; round++) {
-      // Turn about, so that neither always has the warmer machine.
-      if (round % 2) floor.push(await bare(count, clip, seconds));
-      mine.push(await ours(count, clip, seconds));
-      if (round % 2 === 0) floor.push(await bare(count, clip, seconds));
-    }
-    const ratio = median(mine.map((cost, round) => cost.perStreamSecond / floor[round]!.perStreamSecond));
-    const figure = (costs: readonly Cost[]) => median(costs.map((cost) => cost.perStreamSecond)).toFixed(2);
-    const lateMs = Math.max(...[...mine, ...floor].map((cost) => cost.lateMs));
-    rows.push({
-      what: `ingest and LL-HLS, ${count} publisher${count > 1 ? 's' : ''} of ${(clip.bitRate / 1e6).toFixed(1)} Mbit/s`,
-      measured: `${figure(mine)} CPU ms per stream-second${lateMs > 30 ? ` (load ${lateMs.toFixed(0)} ms late)` : ''}`,
-      beside: `bare parser ${figure(floor)}`,
-      ratio: ratio.toFixed(2),
-      // The cost of a stream falls with their number; the bar is set where it matters.
-      ...(count === 100 ? { bar: `≤ ${BAR} × bare parser`, met: ratio <= BAR } : {}),
-    });
+/** One contender beside the bare parser, and beside nginx-rtmp where that is installed: turn about, so that none always has the warmer machine. */
+async function compare(comparison: Comparison, clip: Clip, { seconds, rounds }: Effort): Promise<Row[]> {
+  const { count, server, warm } = comparison;
+  const beside = comparison.nginx && hasNginxRtmp() ? comparison.nginx : undefined;
+  const runs: { readonly into: Cost[]; readonly run: () => Promise<Cost> }[] = [
+    { into: [], run: () => bare(count, clip, seconds, warmUp) },
+    { into: [], run: () => server(count, clip, seconds, warm) },
+  ];
+  if (beside) runs.push({ into: [], run: () => nginx(beside.hls)(count, clip, seconds, () => pause(beside.warmMs)) });
+  for (let round = 0; round < rounds; round++) {
+    for (const { into, run } of round % 2 ? [...runs].reverse() : runs) into.push(await run());
   }
+  const [floor, mine, peer] = runs.map(({ into }) => into) as [Cost[], Cost[], Cost[]?];
+  const figure = (costs: readonly Cost[]) => median(costs.map((cost) => cost.perStreamSecond)).toFixed(2);
+  const late = Math.max(...runs.flatMap(({ into }) => into).map((cost) => cost.lateMs));
+  const measured = `${figure(mine)} CPU ms per stream-second${late > 30 ? ` (load ${late.toFixed(0)} ms late)` : ''}`;
+  const row = (name: string, costs: readonly Cost[], bar?: number): Row => {
+    const ratio = median(mine.map((cost, round) => cost.perStreamSecond / costs[round]!.perStreamSecond));
+    const judged = bar === undefined ? {} : { bar: `≤ ${bar} × ${name}`, met: ratio <= bar };
+    return { what: comparison.what, measured, beside: `${name} ${figure(costs)}`, ratio: ratio.toFixed(2), ...judged };
+  };
+  const rows = [row('bare parser', floor, comparison.bar)];
+  if (peer) rows.push(row('nginx-rtmp', peer, beside?.bar));
+  return rows;
+}
+
+/** CPU of ingest, with low-latency HLS and nobody watching, and alone. */
+export async function ingest(effort: Effort): Promise<Row[]> {
+  const clip = await loadClip('1280x720', 2500);
+  const rate = `of ${(clip.bitRate / 1e6).toFixed(1)} Mbit/s`;
+  const hls = { hls: true, warmMs: NGINX_WARM_MS, bar: BAR_HLS_NGINX };
+  const comparisons: Comparison[] = [
+    // The cost of a stream falls with their number; the bars are set where it matters.
+    { what: `ingest and LL-HLS, 1 publisher ${rate}`, count: 1, server: ours, warm: warmUp },
+    { what: `ingest and LL-HLS, 10 publishers ${rate}`, count: 10, server: ours, warm: warmUp },
+    { what: `ingest and LL-HLS, 100 publishers ${rate}, first 12 s`, count: 100, server: ours, warm: warmUp },
+    {
+      what: `ingest and LL-HLS, 100 publishers ${rate}, windows full`,
+      count: 100,
+      server: ours,
+      warm: untilFull,
+      bar: BAR_HLS,
+      nginx: hls,
+    },
+    {
+      what: `ingest alone, 100 publishers ${rate}`,
+      count: 100,
+      server: alone,
+      warm: warmUp,
+      bar: BAR_ALONE,
+      nginx: { hls: false, warmMs: WARM_MS },
+    },
+  ];
+  const rows: Row[] = [];
+  for (const comparison of comparisons) rows.push(...(await compare(comparison, clip, effort)));
   return rows;
 }

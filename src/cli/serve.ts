@@ -9,7 +9,7 @@ import type { Config } from '../config/index.ts';
  * The first flag lets its limit follow what is really held, the second lets it begin at a sixteenth of the machine's memory, the
  * others give the young objects room.
  */
-const HEAP_FLAGS = [
+export const HEAP_FLAGS = [
   '--external-memory-accounted-in-global-limit',
   `--initial-old-space-size=${Math.min(1024, Math.floor(totalmem() / 16 / 2 ** 20))}`,
   '--min-semi-space-size=16',
