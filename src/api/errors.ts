@@ -6,11 +6,16 @@ import type { ErrorAnswer } from '../contract/index.ts';
 /** The HTTP status of each error that a caller may cause or meet. What is missing here is ours: 500. */
 const STATUS: Partial<Record<ErrorCode, number>> = {
   bad_request: 400,
+  destination_refused: 400,
   unauthorized: 401,
+  forbidden: 403,
   not_found: 404,
   method_not_allowed: 405,
+  conflict: 409,
   payload_too_large: 413,
   unsupported_media_type: 415,
+  too_many_requests: 429,
+  not_implemented: 501,
   store_unavailable: 503,
 };
 

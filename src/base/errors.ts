@@ -7,9 +7,15 @@ export type ErrorCode =
   | 'port_in_use'
   | 'data_dir_unusable'
   | 'store_unavailable'
+  | 'secret_unreadable' // sealed with a key that we do not have
   | 'unauthorized'
+  | 'forbidden' // known, but the role or the kind of credential may not do this
   | 'not_found'
   | 'bad_request'
+  | 'conflict' // the resource is not in a state for this, or the name is taken
+  | 'too_many_requests'
+  | 'not_implemented' // a part of the contract whose feature is not here yet
+  | 'destination_refused' // the outbound guard does not connect there
   | 'payload_too_large'
   | 'method_not_allowed'
   | 'unsupported_media_type'

@@ -3,3 +3,4 @@ export { monotonicMs } from './clock.ts';
 export { CodedError, type ErrorCode } from './errors.ts';
 export { newId, randomHex, secretsEqual, sha256 } from './ids.ts';
 export { createLogger, forLog, type Logger } from './logger.ts';
+export { SecretBox } from './secret-box.ts';
