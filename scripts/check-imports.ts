@@ -12,8 +12,8 @@ export interface Breach {
 }
 
 const WORDS = ['base', 'contract', 'media', 'formats'];
-const HUBS = ['config', 'live', 'segments', 'store', 'outbound'];
-const DOORS = 'ingest packager egress recorder transcoder origin api webhooks cluster client'.split(' ');
+const HUBS = ['config', 'live', 'segments', 'store', 'outbound', 'metrics'];
+const DOORS = 'ingest packager egress recorder transcoder origin api webhooks mail cluster client'.split(' ');
 const ASSEMBLY = ['app.ts', 'cli'];
 /** Folders whose subfolders are rooms of their own, each with its index.ts. */
 const NESTED = ['formats', 'ingest'];
@@ -22,6 +22,29 @@ const MEDIA_PATH = ['ingest', 'packager', 'segments', 'origin', 'egress', 'recor
 /** What a band-1 room must do without: sockets, files, timers, processes, SQL. */
 const NOT_FOR_WORDS =
   /^(node:)?(net|tls|dgram|dns|https?|http2|fs|sqlite|timers|child_process|worker_threads|cluster)(\/|$)|^(kysely|fastify)(\/|$)/;
+
+/**
+ * What opens connections or starts programs, and the rooms that may: to an address that somebody gave us only `outbound` connects
+ * (S30). `client` and `cli` talk to the server that their user names, `store` to the operator's database, `mail` to the operator's
+ * mail server; `ingest` wraps accepted connections.
+ */
+const WAYS_OUT: readonly { readonly what: RegExp; readonly rooms: readonly string[] }[] = [
+  { what: /\b(net|tls|http|https|http2)\.(connect|createConnection|request|get)\(/, rooms: ['outbound', 'cli'] },
+  {
+    what: /\bnew (net\.|tls\.)?(Socket|TLSSocket|WebSocket|EventSource|XMLHttpRequest)\(/,
+    rooms: ['outbound', 'cli', 'ingest'],
+  },
+  { what: /(?<![.\w#])fetch\(|\b(globalThis|global)\.fetch\b/, rooms: ['client'] },
+  {
+    what: /^\s*import\s[^;]*\b(connect|createConnection|request|get|Socket|TLSSocket)\b[^;]*\}\s*from '(node:)?(net|tls|https?|http2)'/m,
+    rooms: ['outbound', 'cli'],
+  },
+  { what: /from '(undici|node-fetch|axios|got|ws|(node:)?dns(\/promises)?)'/, rooms: ['outbound'] },
+  { what: /from '(node:)?dgram'/, rooms: [] },
+  { what: /from '(node:)?child_process'/, rooms: ['cli'] },
+  { what: /from 'pg(-[\w-]+)?'/, rooms: ['store'] },
+  { what: /from 'nodemailer'/, rooms: ['mail'] },
+];
 
 /**
  * Where a file belongs: `room` is the folder under src/ (or under one of NESTED), `band` its number in the plan, 0 for a folder
@@ -60,8 +83,9 @@ function filesUnder(folder: string): string[] {
 const IMPORT =
   /(?:^|[;}])\s*(?:import|export)\s(?:[^'"`;]*?\sfrom\s*)?['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]|\bnew URL\(\s*['"](\.[^'"]+\.[jt]s)['"]\s*,\s*import\.meta\.url/gm;
 
-function importsOf(text: string): string[] {
-  const code = text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/^\s*\/\/.*$/gm, '');
+const withoutComments = (text: string): string => text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/^\s*\/\/.*$/gm, '');
+
+function importsOf(code: string): string[] {
   return [...code.matchAll(IMPORT)].map((match) => (match[1] ?? match[2] ?? match[3])!);
 }
 
@@ -114,7 +138,7 @@ export function checkImports(root: string): Breach[] {
   const unknown = new Set<string>();
   for (const path of [...filesUnder(join(root, 'src')), ...filesUnder(join(root, 'web'))].sort()) {
     const file = relative(root, path).split(sep).join('/');
-    const text = readFileSync(path, 'utf8');
+    const text = withoutComments(readFileSync(path, 'utf8'));
     const place = placeOf(file);
     const targets: string[] = [];
     graph.set(file, targets);
@@ -124,6 +148,11 @@ export function checkImports(root: string): Breach[] {
     }
     if (place?.band === 1 && /\b(setTimeout|setInterval|setImmediate)\(/.test(text))
       breaches.push({ file, message: 'a room of band 1 has no timers' });
+    for (const { what, rooms } of place ? WAYS_OUT : []) {
+      const found = what.exec(text.replace(/\bimport type [^;]*;/g, ''));
+      if (found && !rooms.includes(place!.top))
+        breaches.push({ file, message: `has "${found[0].trim()}": connections go through src/outbound` });
+    }
     for (const name of importsOf(text)) {
       if (!name.startsWith('.')) {
         if (place?.band === 1 && NOT_FOR_WORDS.test(name))

@@ -6,11 +6,15 @@ import { createApi } from './api/index.ts';
 import { CodedError, type Logger } from './base/index.ts';
 import type { Config } from './config/index.ts';
 import { RtmpServer } from './ingest/rtmp/index.ts';
-import { LiveRegistry } from './live/index.ts';
-import { createOrigin } from './origin/index.ts';
+import { ADVICE_CODES, BroadcastEventQueue, LiveRegistry } from './live/index.ts';
+import { type LiveStreamReading, Metrics, type Readings } from './metrics/index.ts';
+import { Mailer } from './mail/index.ts';
+import { createOrigin, type Origin } from './origin/index.ts';
+import { createOutbound, type OwnListener } from './outbound/index.ts';
 import { Packager } from './packager/index.ts';
 import { Shelf } from './segments/index.ts';
 import { openStore, type Store } from './store/index.ts';
+import { createWebhookSender } from './webhooks/index.ts';
 
 const WEB_ROOT = fileURLToPath(new URL('../dist/web', import.meta.url));
 
@@ -26,12 +30,18 @@ const HTTP_LIMITS = {
 const DRAIN_MS = 1000;
 /** What one broadcast's parts may take in memory: at 50 Mbit/s the window, and as much again for players on their way out. */
 const maxWindowBytes = (liveWindowMs: number): number => Math.max(192 << 20, 2 * liveWindowMs * 6250);
+const WINDOW_FULL = 'bit rate too high for the live window: segments go before their time, players may stall';
 /** Viewers read the end of a broadcast for this long. */
 const KEEP_AFTER_END_MS = 60_000;
+/** For the last events of broadcasts to be written when the server stops. What is not is told at the next start. */
+const FLUSH_MS = 3000;
+const NO_AUDIENCE = { viewers: 0, bytesOut: 0, outputBitrate: 0, lastAccessMs: null };
 
 export interface App {
   /** The access token that the first start made, with its secret: shown once, then gone. */
   readonly firstToken: { readonly id: string; readonly secret: string } | null;
+  /** Where the first owner chooses an e-mail and a password; null once somebody has. */
+  readonly setupUrl: string | null;
   readonly httpPort: number;
   readonly rtmpPort: number;
   readonly rtmpsPort: number | null;
@@ -42,7 +52,10 @@ export interface App {
 /** Builds every room, connects them and starts them: the only place where they meet. */
 export async function startApp(config: Config, log: Logger): Promise<App> {
   const tls = readTls(config);
-  const store = await openStore({ dataDir: config.dataDir, log });
+  const { dataDir, databaseUrl, secretKeys } = config;
+  let metrics: Metrics | null = null;
+  const onQuery = (ms: number, ok: boolean) => metrics?.query(ms, ok);
+  const store = await openStore({ dataDir, databaseUrl, secretKeys, log, onQuery });
   const closers: (() => Promise<void> | void)[] = [() => store.close()];
   let draining = false;
   const closeAll = async () => {
@@ -50,7 +63,31 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     for (const close of closers.splice(0).reverse()) await close();
   };
   try {
+    const listeners: OwnListener[] = [publicRtmp(config)];
+    const outbound = createOutbound({
+      allow: config.outboundAllow,
+      ports: config.outboundPorts,
+      allowHttpWebhooks: config.webhookAllowHttp,
+      ownListeners: () => listeners,
+    });
+    const sender = createWebhookSender({
+      deliveries: store.deliveries,
+      outbound,
+      retryMs: config.webhookRetryMs,
+      timeoutMs: config.webhookTimeoutMs,
+      log,
+    });
+    closers.push(
+      () => outbound.close(),
+      store.onEvent(() => sender.wake()),
+      () => sender.close(),
+    );
+    await store.recover();
     const { token = null } = await store.bootstrap({ token: config.bootstrapToken || undefined });
+    const setupToken = await store.setup.issue();
+    const { smtpUrl, mailFrom } = config;
+    const mail = smtpUrl && mailFrom ? new Mailer({ smtpUrl, from: mailFrom, log }) : null;
+    closers.push(() => mail?.close());
     const count = discontinuityCounter(store, log);
     const shelf = new Shelf({
       minWindowMs: config.liveWindowMs,
@@ -58,10 +95,13 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       keepAfterEndMs: KEEP_AFTER_END_MS,
     });
     closers.push(() => shelf.close());
+    const events = new BroadcastEventQueue({ sink: store.broadcasts, log });
+    closers.push(() => events.close(FLUSH_MS));
     const registry = new LiveRegistry({
       reconnectWindowMs: config.reconnectWindowMs,
       takeoverAfterMs: config.takeoverAfterMs,
       log,
+      onEvent: (event) => events.tell(event),
       onBroadcast: (broadcast) => {
         const { playbackId, userId, liveStreamId, discontinuities } = broadcast.authorisation;
         const window = shelf.open({
@@ -70,6 +110,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
           userId,
           discontinuitySequence: discontinuities,
           onDiscontinuity: () => count(liveStreamId),
+          onFull: () => log.warn({ broadcast: broadcast.id, liveStream: liveStreamId }, WINDOW_FULL),
         });
         broadcast.addReader(
           new Packager(window, { partTargetMs: config.partTargetMs, segmentMs: config.segmentMs, log }),
@@ -77,26 +118,6 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       },
     });
     const origin = createOrigin({ shelf, publicUrl: config.publicUrl, webRoot: WEB_ROOT, log });
-    const api = createApi({
-      store,
-      live: registry,
-      config,
-      log,
-      isDraining: () => draining,
-      serverFactory: (handler) =>
-        http.createServer(HTTP_LIMITS, (request, response) => {
-          if (origin.handles(request.url ?? '')) origin.handle(request, response);
-          else handler(request, response);
-        }),
-    });
-    await listenHttp(api, config);
-    closers.push(
-      () => {
-        const cut = setTimeout(() => api.server.closeAllConnections(), DRAIN_MS);
-        return api.close().finally(() => clearTimeout(cut));
-      },
-      () => origin.close(),
-    );
     const rtmp = new RtmpServer({
       host: config.rtmpHost,
       port: config.rtmpPort,
@@ -109,14 +130,57 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       registry,
       log,
     });
+    const rooms: Rooms = { registry, rtmp, origin, shelf, events };
+    metrics = new Metrics({
+      read: () => readings(rooms),
+      ...(config.metricsStreams && { readLiveStreams: () => liveStreamReadings(rooms) }),
+    });
+    closers.push(() => metrics?.close());
+    const api = createApi({
+      store,
+      live: {
+        isOnline: (id) => registry.isOnline(id),
+        stop: (id, reason) => registry.stop(id, reason),
+        stats: (id) => {
+          const stats = registry.stats(id);
+          return stats && { ...stats, ...(origin.audience(stats.playbackId) ?? NO_AUDIENCE) };
+        },
+      },
+      metrics: { metrics, token: config.metricsToken },
+      config,
+      log,
+      checkDestination: outbound.check,
+      mail,
+      isDraining: () => draining,
+      serverFactory: (handler) =>
+        http.createServer(HTTP_LIMITS, (request, response) => {
+          if (origin.handles(request.url ?? '')) origin.handle(request, response);
+          else handler(request, response);
+        }),
+    });
+    await listenHttp(api, config);
+    const httpPort = (api.server.address() as AddressInfo).port;
+    listeners.push({ address: config.httpHost, port: httpPort });
+    closers.push(
+      () => {
+        const cut = setTimeout(() => api.server.closeAllConnections(), DRAIN_MS);
+        return api.close().finally(() => clearTimeout(cut));
+      },
+      () => origin.close(),
+    );
     await rtmp.start();
+    for (const port of [rtmp.port, rtmp.tlsPort]) if (port) listeners.push({ address: config.rtmpHost, port });
     closers.push(
       () => rtmp.close(),
       () => registry.close(),
     );
+    // Not before it is known what is our own, and must not be sent to.
+    sender.start();
     return {
       firstToken: token,
-      httpPort: (api.server.address() as AddressInfo).port,
+      // Behind `#`, which browsers send to nobody.
+      setupUrl: setupToken && `${config.publicUrl}/dashboard/setup#${setupToken}`,
+      httpPort,
       rtmpPort: rtmp.port,
       rtmpsPort: rtmp.tlsPort,
       close: closeAll,
@@ -125,6 +189,62 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     await closeAll();
     throw error;
   }
+}
+
+type Rooms = {
+  readonly registry: LiveRegistry;
+  readonly rtmp: RtmpServer;
+  readonly origin: Origin;
+  readonly shelf: Shelf;
+  readonly events: BroadcastEventQueue;
+};
+
+/** What the rooms have counted, for the metrics. */
+function readings({ registry, rtmp, origin, shelf, events }: Rooms): Readings {
+  const { broadcasts, bytesIn, dropped } = registry.totals();
+  const advice: Record<string, number> = Object.fromEntries(ADVICE_CODES.map((code) => [code, 0]));
+  let publishers = 0;
+  for (const broadcast of registry.broadcasts()) {
+    if (broadcast.publisher) publishers++;
+    for (const { code } of broadcast.stats()?.advice ?? []) advice[code]!++;
+  }
+  let [waiters, windowBytes] = [0, 0];
+  for (const window of shelf.windows()) {
+    waiters += window.waiters;
+    windowBytes += window.bytes;
+  }
+  return {
+    rtmpConnections: rtmp.connections,
+    publishers,
+    broadcasts: registry.size,
+    broadcastsTotal: broadcasts,
+    bytesInTotal: bytesIn,
+    droppedPacketsTotal: dropped,
+    refusedTotal: rtmp.refused,
+    advice,
+    viewers: origin.viewers,
+    bytesOutTotal: origin.bytesOut,
+    playbackRequestsTotal: origin.requests,
+    playlistsRenderedTotal: origin.renders,
+    waiters,
+    windowBytes,
+    eventsWaiting: events.waiting,
+    eventsDroppedTotal: events.dropped,
+  };
+}
+
+function* liveStreamReadings({ registry, origin }: Rooms): Generator<LiveStreamReading> {
+  for (const broadcast of registry.broadcasts()) {
+    const { liveStreamId, playbackId } = broadcast.authorisation;
+    const { viewers, bytesOut } = origin.audience(playbackId) ?? NO_AUDIENCE;
+    yield { liveStreamId, kbps: broadcast.stats()?.bitrate ?? 0, viewers, bytesIn: broadcast.bytesIn, bytesOut };
+  }
+}
+
+/** Where encoders on the outside reach us: pushing there would be a loop. */
+function publicRtmp({ rtmpPublicUrl }: Config): OwnListener {
+  const { hostname, port, protocol } = new URL(rtmpPublicUrl);
+  return { address: hostname.replace(/^\[|\]$/g, ''), port: Number(port) || (protocol === 'rtmps:' ? 443 : 1935) };
 }
 
 /**

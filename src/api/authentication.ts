@@ -1,33 +1,99 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { CodedError } from '../base/index.ts';
+import { type Environment, type Role, roleCovers } from '../contract/index.ts';
 import type { Principal, Store } from '../store/index.ts';
+import type { BrowserSession, SessionCookie } from './session-cookie.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
     /** Who is asking. Set before every handler, except on routes that are open. */
     principal: Principal;
+    /** The person's session; null where an access token is asking. */
+    browserSession: BrowserSession | null;
   }
   interface FastifyContextConfig {
-    /** The route answers everybody. */
+    /** The route answers everybody. One that changes something still refuses pages of other sites. */
     open?: boolean;
+    /** The least role that may; `member` by default. */
+    role?: Role;
+    /** Only people who have signed in: no access token may. */
+    session?: true;
+    /** The route is about the person, who need not be in any organization (`principal.organizationId` is then ''). */
+    personal?: true;
+    /** The organization is the `:id` of the path, not the one that the request's header chooses. */
+    organizationInPath?: true;
   }
 }
 
-/** Asks for an access token by HTTP Basic on every route that does not say that it is open, and where there is no route. */
-export function requireToken(app: FastifyInstance, store: Pick<Store, 'verifyToken'>): void {
+const organizationNotFound = () =>
+  new CodedError('not_found', 'Organization not found. GET /organizations lists those that you reach.');
+
+/**
+ * Asks for an access token (HTTP Basic) or a session (cookie) on every route that does not say that it is open, and where there
+ * is no route; and for the role that the route needs.
+ */
+export function requirePrincipal(app: FastifyInstance, store: Pick<Store, 'verifyToken'>, cookie: SessionCookie): void {
   app.decorateRequest('principal', null as unknown as Principal);
+  app.decorateRequest('browserSession', null);
   app.addHook('onRequest', async (request) => {
-    if (request.routeOptions.config.open) return;
-    const given = readBasic(request);
-    const principal = given && (await store.verifyToken(given.id, given.secret));
-    if (!principal) {
-      const message = given
-        ? 'The access token is unknown or revoked, or its secret is wrong: send HTTP Basic with a token id as user and its secret as password.'
-        : 'Send an access token by HTTP Basic: its id as the user name, its secret as the password.';
-      throw new CodedError('unauthorized', message);
+    const { open, role = 'member', session } = request.routeOptions.config;
+    if (open) return cookie.refuseForeignOrigin(request);
+    // A request with both is the token's: whoever sends one needs no cookie.
+    if (request.headers.authorization !== undefined) request.principal = await readToken(request, store);
+    else {
+      const browserSession = await cookie.read(request);
+      if (!browserSession)
+        throw unauthorized('Send an access token by HTTP Basic: its id as the user name, its secret as the password.');
+      request.browserSession = browserSession;
+      request.principal = choose(request, browserSession);
     }
-    request.principal = principal;
+    if (session && request.principal.kind !== 'session')
+      throw new CodedError('forbidden', 'Only somebody who has signed in may do this: no access token can.');
+    if (!roleCovers(request.principal.role, role)) {
+      const message = `This needs the role ${role}; ${request.principal.kind === 'token' ? 'the access token' : 'your role'} is ${request.principal.role}.`;
+      throw new CodedError('forbidden', message);
+    }
   });
+}
+
+const unauthorized = (message: string) => new CodedError('unauthorized', message);
+
+async function readToken(request: FastifyRequest, store: Pick<Store, 'verifyToken'>): Promise<Principal> {
+  const given = readBasic(request);
+  const principal = given && (await store.verifyToken(given.id, given.secret));
+  if (!principal) {
+    const message = given
+      ? 'The access token is unknown or revoked, or its secret is wrong: send HTTP Basic with a token id as user and its secret as password.'
+      : 'Send an access token by HTTP Basic: its id as the user name, its secret as the password.';
+    throw unauthorized(message);
+  }
+  if (request.routeOptions.config.organizationInPath && idOf(request) !== principal.organizationId)
+    throw organizationNotFound();
+  return principal;
+}
+
+/** The organization and the environment that a person's request is about. */
+function choose(request: FastifyRequest, { sessionId, user, organizations }: BrowserSession): Principal {
+  const { personal, organizationInPath } = request.routeOptions.config;
+  const person = { kind: 'session', tokenId: null, sessionId, userId: user.id } as const;
+  const environment = readEnvironment(request);
+  if (personal) return { ...person, organizationId: '', environment, role: 'member' };
+  const wanted = organizationInPath ? idOf(request) : request.headers['x-liveapi-organization'];
+  const chosen = wanted === undefined ? organizations[0] : organizations.find(({ id }) => id === wanted);
+  if (!chosen && wanted !== undefined) throw organizationNotFound();
+  if (!chosen) {
+    const message = 'You are in no organization: make one with POST /organizations, or accept an invitation.';
+    throw new CodedError('forbidden', message);
+  }
+  return { ...person, organizationId: chosen.id, environment, role: chosen.role };
+}
+
+const idOf = (request: FastifyRequest): string => (request.params as { id: string }).id;
+
+function readEnvironment(request: FastifyRequest): Environment {
+  const environment = request.headers['x-liveapi-environment'] ?? 'production';
+  if (environment === 'production' || environment === 'development') return environment;
+  throw new CodedError('bad_request', 'x-liveapi-environment must be production or development.');
 }
 
 function readBasic(request: FastifyRequest): { id: string; secret: string } | null {

@@ -4,6 +4,9 @@ import { CodedError } from '../base/index.ts';
 import { readAs } from '../contract/index.ts';
 
 const MAX_FORM_DEPTH = 4;
+/** What a body may hold (S51): more is no request of this API, but work for whoever reads it. */
+const MAX_DEPTH = 20;
+const MAX_KEYS = 1000;
 
 /** Bodies that came as form fields: all their values are texts. */
 const forms = new WeakSet<object>();
@@ -27,13 +30,34 @@ export function addBodyParsers(app: FastifyInstance): void {
 /** Keys such as `__proto__` do no harm here: the contract copies out what it names and nothing else. */
 function readJson(text: string): unknown {
   if (text.length === 0) return undefined;
+  let body: unknown;
   try {
-    return JSON.parse(text);
+    body = JSON.parse(text);
   } catch {
     throw new CodedError(
       'bad_request',
       'The body is not valid JSON: send an object such as {"name": "Harbour"}, or no body.',
     );
+  }
+  refuseHuge(body);
+  return body;
+}
+
+/** Level by level, so that no depth is too much for the stack. */
+function refuseHuge(body: unknown): void {
+  let level = [body];
+  for (let depth = 0, keys = 0; level.length > 0; depth++) {
+    const next: unknown[] = [];
+    for (const value of level) {
+      if (typeof value !== 'object' || value === null) continue;
+      if (depth === MAX_DEPTH)
+        throw new CodedError('bad_request', `The body is nested deeper than ${MAX_DEPTH} levels.`);
+      const children: unknown[] = Object.values(value);
+      if (!Array.isArray(value)) keys += children.length;
+      if (keys > MAX_KEYS) throw new CodedError('bad_request', `The body has more than ${MAX_KEYS} keys.`);
+      for (const child of children) next.push(child);
+    }
+    level = next;
   }
 }
 
@@ -42,7 +66,9 @@ type Fields = Record<string, unknown>;
 /** Fields by their names: `settings[abr]=true` becomes a field of an object, `list[]=1&list[]=2` a list. */
 function readForm(text: string): object {
   const form: Fields = Object.create(null);
+  let keys = 0;
   for (const [name, value] of new URLSearchParams(text)) {
+    if (++keys > MAX_KEYS) throw new CodedError('bad_request', `The body has more than ${MAX_KEYS} fields.`);
     const path = name.match(/[^[\]]+/g) ?? [];
     const last = path.pop();
     if (last === undefined || path.length > MAX_FORM_DEPTH) continue;

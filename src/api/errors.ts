@@ -24,10 +24,13 @@ const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
 /** Answers any error in the contract's shape. What is our own fault goes to the log and is not shown. */
 export function sendError(error: FastifyError | CodedError, request: FastifyRequest, reply: FastifyReply): void {
   const statusCode = statusOf(error);
-  if (statusCode === 401) reply.header('www-authenticate', 'Basic realm="LiveAPI", charset="UTF-8"');
+  // A page of ours shows its own form: the header would make the browser open its own.
+  const mode = request.headers['sec-fetch-mode'] ?? 'navigate';
+  if (statusCode === 401 && mode === 'navigate')
+    reply.header('www-authenticate', 'Basic realm="LiveAPI", charset="UTF-8"');
   if (statusCode === 503) reply.header('retry-after', '1');
   if (statusCode === 503) request.log.warn({ reason: error.message }, 'api: store unavailable');
-  else if (statusCode >= 500) request.log.error({ err: error }, 'api: request failed');
+  else if (statusCode >= 500 && statusCode !== 501) request.log.error({ err: error }, 'api: request failed');
   const message = messageOf(error, statusCode, request.id);
   const answer: ErrorAnswer = { statusCode, error: STATUS_CODES[statusCode] ?? 'Error', message };
   reply.code(statusCode).send(answer);
@@ -42,7 +45,8 @@ function statusOf(error: FastifyError | CodedError): number {
 
 function messageOf(error: Error, statusCode: number, requestId: string): string {
   if (statusCode === 503) return 'The server cannot do this for now. Try again in a moment.';
-  if (statusCode >= 500) return `An error on the server's side. Its log says more under ${requestId}.`;
+  if (statusCode >= 500 && statusCode !== 501)
+    return `An error on the server's side. Its log says more under ${requestId}.`;
   if (statusCode === 413) return 'The body is too large: 256 KiB are allowed.';
   return error.message;
 }
@@ -59,6 +63,7 @@ export function allowOnly(app: FastifyInstance, url: string, methods: readonly s
   const allow = (methods.includes('GET') ? [...methods, 'HEAD'] : methods).join(', ');
   app.route({
     ...options,
+    schema: { hide: true },
     method: METHODS.filter((method) => !methods.includes(method)),
     url,
     handler: async (request, reply) => {

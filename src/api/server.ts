@@ -2,18 +2,53 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import { type FastifyInstance, type FastifyServerFactory, fastify, LogController } from 'fastify';
 import type { Logger } from '../base/index.ts';
 import type { Store } from '../store/index.ts';
-import { requireToken } from './authentication.ts';
+import { requirePrincipal } from './authentication.ts';
 import { addBodyParsers, contractCompiler } from './bodies.ts';
+import { addBrowserHeaders } from './browser-headers.ts';
+import { type CheckDestination, DIALECTS } from './dialect.ts';
 import { notFound, sendError } from './errors.ts';
+import { addIdempotency } from './idempotency.ts';
+import { addOpenApi } from './openapi.ts';
+import { addRateLimits, type RateLimits } from './rate-limit.ts';
+import { requestIdOf } from './request-id.ts';
+import type { LivePort } from './resource.ts';
+import { Guesses, type MailPort } from './people.ts';
+import { accessTokenRoutes } from './routes/access-tokens.ts';
+import { activityRoutes } from './routes/activity.ts';
+import { changelogRoutes } from './routes/changelog.ts';
+import { deliveryRoutes } from './routes/deliveries.ts';
+import { eventRoutes } from './routes/events.ts';
 import { healthRoutes } from './routes/health.ts';
-import { type LivePort, liveStreamRoutes } from './routes/live-streams.ts';
+import { invitationRoutes } from './routes/invitations.ts';
+import { liveStreamRoutes } from './routes/live-streams.ts';
+import { memberRoutes } from './routes/members.ts';
+import { type MetricsRoutesOptions, metricsRoutes } from './routes/metrics.ts';
+import { openApiRoutes } from './routes/openapi.ts';
+import { organizationRoutes } from './routes/organizations.ts';
+import { passwordResetRoutes } from './routes/password-resets.ts';
+import { platformRoutes } from './routes/platforms.ts';
+import { recordingRoutes } from './routes/recordings.ts';
+import { sessionRoutes } from './routes/sessions.ts';
+import { setupRoutes } from './routes/setup.ts';
+import { type StatsPort, statsRoutes } from './routes/stats.ts';
+import { subSecondStreamRoutes } from './routes/sub-second-streams.ts';
+import { userRoutes } from './routes/users.ts';
+import { videoRoutes } from './routes/videos.ts';
+import { webhookEndpointRoutes } from './routes/webhook-endpoints.ts';
+import { SessionCookie } from './session-cookie.ts';
 import type { PublicAddresses } from './to-live-stream.ts';
 
 export interface ApiOptions {
   readonly store: Store;
-  readonly live: LivePort;
-  readonly config: PublicAddresses;
+  readonly live: LivePort & StatsPort;
+  readonly config: PublicAddresses & RateLimits & { readonly trustedProxies?: readonly string[] };
   readonly log: Logger;
+  /** The outbound guard's word on addresses that webhooks, platforms and pulls are given. */
+  readonly checkDestination: CheckDestination;
+  /** What sends e-mails, where a mail server is configured. */
+  readonly mail?: MailPort | null;
+  /** Where requests are counted, and who may read the metrics; without it there are none. */
+  readonly metrics?: MetricsRoutesOptions;
   /** Makes the HTTP server where the API shares it with others. */
   readonly serverFactory?: FastifyServerFactory;
   /** True from the moment on that the process wants no new work: `/health/ready` then answers 503. */
@@ -24,11 +59,14 @@ const MAX_BODY_BYTES = 256 * 1024;
 
 /** The API, ready to listen. It does not close the store. */
 export function createApi(options: ApiOptions): FastifyInstance {
-  const { store, live, config, log, serverFactory, isDraining = () => false } = options;
+  const { store, live, config, log, checkDestination, metrics, serverFactory, isDraining = () => false } = options;
   const app = fastify({
     loggerInstance: log as FastifyInstance['log'],
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: MAX_BODY_BYTES,
+    // Nobody's X-Forwarded-For is believed unless the operator says whose (S18).
+    trustProxy: config.trustedProxies?.length ? [...config.trustedProxies] : false,
+    genReqId: requestIdOf,
     // As long as a request line can be: an odd id is not found, not "too long".
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 16_384 },
     frameworkErrors: sendError,
@@ -36,13 +74,12 @@ export function createApi(options: ApiOptions): FastifyInstance {
   }).withTypeProvider<TypeBoxTypeProvider>();
 
   app.setValidatorCompiler(contractCompiler);
-  app.setErrorHandler(sendError);
   app.setNotFoundHandler(notFound);
   addBodyParsers(app);
-  app.addHook('onRequest', async (_request, reply) => {
-    reply.header('cache-control', 'no-store').header('x-content-type-options', 'nosniff');
-  });
+  addBrowserHeaders(app, config);
   app.addHook('onResponse', async (request, reply) => {
+    const route = request.routeOptions.url ?? 'none';
+    metrics?.metrics.request(request.method, route, reply.statusCode, reply.elapsedTime);
     if (!log.isLevelEnabled('debug')) return;
     const path = request.url.split('?', 1)[0];
     request.log.debug(
@@ -50,8 +87,43 @@ export function createApi(options: ApiOptions): FastifyInstance {
       'api: request',
     );
   });
-  requireToken(app, store);
+  const cookie = new SessionCookie(store.sessions, config.publicUrl);
+  app.addHook('onRequest', async (request, reply) => void reply.header('x-request-id', request.id));
+  const guesses = new Guesses();
+  requirePrincipal(app, store, cookie);
+  const limited = addRateLimits(app, config);
+  app.setErrorHandler<Parameters<typeof sendError>[0]>((error, request, reply) =>
+    sendError(limited(error, request, reply), request, reply),
+  );
+  addIdempotency(app, store);
+  // What is there once: not part of either dialect.
+  addOpenApi(app, config);
+  app.register(openApiRoutes);
+  app.register(changelogRoutes);
   app.register(healthRoutes, { store, isDraining });
-  app.register(liveStreamRoutes, { store, live, addresses: config });
+  if (metrics) app.register(metricsRoutes, metrics);
+  // The contract's resources and our own beside them: there twice. All options of all routes travel together.
+  for (const { prefix, dialect } of DIALECTS) {
+    const resource = { prefix, dialect, store, live, addresses: config, checkDestination };
+    const people = { prefix, store, cookie, guesses, mail: options.mail ?? null, addresses: config };
+    app.register(liveStreamRoutes, resource);
+    app.register(platformRoutes, resource);
+    app.register(recordingRoutes, resource);
+    app.register(subSecondStreamRoutes, resource);
+    app.register(videoRoutes, resource);
+    app.register(statsRoutes, resource);
+    app.register(webhookEndpointRoutes, resource);
+    app.register(deliveryRoutes, resource);
+    app.register(eventRoutes, resource);
+    app.register(activityRoutes, resource);
+    app.register(accessTokenRoutes, resource);
+    app.register(setupRoutes, people);
+    app.register(sessionRoutes, people);
+    app.register(passwordResetRoutes, people);
+    app.register(userRoutes, people);
+    app.register(organizationRoutes, people);
+    app.register(memberRoutes, people);
+    app.register(invitationRoutes, people);
+  }
   return app;
 }

@@ -16,6 +16,7 @@ export type ErrorCode =
   | 'too_many_requests'
   | 'not_implemented' // a part of the contract whose feature is not here yet
   | 'destination_refused' // the outbound guard does not connect there
+  | 'destination_unreachable' // it may, but no connection or no whole answer came
   | 'payload_too_large'
   | 'method_not_allowed'
   | 'unsupported_media_type'

@@ -1,78 +1,178 @@
 import type {
-  ErrorAnswer,
+  AccessToken,
+  AccessTokenCreate,
+  Broadcast,
+  Delivery,
+  DeliveryDetails,
+  DeliveryQuery,
+  Event,
+  EventList,
+  EventQuery,
+  Invitation,
+  KeyRotation,
   LiveStream,
   LiveStreamChange,
-  LiveStreamList,
+  Member,
+  NewAccessToken,
+  NewInvitation,
+  NewWebhookEndpoint,
+  Organization,
   PageQuery,
+  Platform,
+  PlatformChange,
+  PlatformCreate,
+  Resend,
+  Resent,
+  Role,
+  SecretRotation,
+  Stats,
+  SubSecondStream,
+  SubSecondStreamChange,
   Success,
+  WebhookEndpoint,
+  WebhookEndpointChange,
+  WebhookEndpointCreate,
+  WebhookTest,
 } from '../contract/index.ts';
+import { type FollowOptions, followEvents } from './follow-events.ts';
+import { everyEntry, type List } from './list.ts';
+import { type CallOptions, type ClientOptions, createTransport } from './transport.ts';
 
-export interface ClientOptions {
-  /** The server's `public_url`. */
-  readonly baseUrl: string;
-  readonly tokenId: string;
-  readonly secret: string;
+type Page = Partial<PageQuery>;
+type Entries<T> = AsyncGenerator<T, void, undefined>;
+
+/** What the API can do with most of its resources. Every method takes a signal, a timeout and, where it creates, a key as its last argument. */
+interface Resource<Item, Create, Change, Created = Item> {
+  create(values?: Create, options?: CallOptions): Promise<Created>;
+  get(id: string, options?: CallOptions): Promise<Item>;
+  /** One page: 20 entries, unless the limit says otherwise (100 at most). */
+  list(page?: Page, options?: CallOptions): Promise<List<Item>>;
+  /** Every entry of all pages. */
+  all(options?: CallOptions): Entries<Item>;
+  update(id: string, change: Change, options?: CallOptions): Promise<Item>;
+  delete(id: string, options?: CallOptions): Promise<Success>;
 }
 
-/** Every method rejects with ApiError for an answer that is not a 2xx, and with fetch's TypeError when there is none. */
+/** Rejects as `createTransport` says: ApiError, fetch's TypeError, or what ended the call. */
 export interface Client {
-  readonly liveStreams: {
-    create(values?: LiveStreamChange): Promise<LiveStream>;
-    get(id: string): Promise<LiveStream>;
-    list(page?: Partial<PageQuery>): Promise<LiveStreamList>;
-    update(id: string, change: LiveStreamChange): Promise<LiveStream>;
-    delete(id: string): Promise<Success>;
+  readonly liveStreams: Omit<Resource<LiveStream, LiveStreamChange, LiveStreamChange>, 'list'> & {
+    list(query?: Page & { low_latency_playback?: boolean }, options?: CallOptions): Promise<List<LiveStream>>;
+    /** A new password in the key. The old one goes on to work for `overlap_s`; with 0 the encoder is cut. */
+    rotateKey(id: string, values?: Partial<KeyRotation>, options?: CallOptions): Promise<LiveStream>;
+    /** Of the running broadcast; 404 while the live stream is offline. */
+    stats(id: string, options?: CallOptions): Promise<Stats>;
+    /** Its times on air, newest first. */
+    broadcasts(id: string, page?: Page, options?: CallOptions): Promise<List<Broadcast>>;
   };
+  readonly platforms: {
+    create(liveStreamId: string, values: Partial<PlatformCreate>, options?: CallOptions): Promise<Platform>;
+    update(liveStreamId: string, id: string, change: PlatformChange, options?: CallOptions): Promise<Platform>;
+    delete(liveStreamId: string, id: string, options?: CallOptions): Promise<Success>;
+  };
+  readonly subSecondStreams: Resource<SubSecondStream, SubSecondStreamChange, SubSecondStreamChange>;
+  readonly webhookEndpoints: Resource<
+    WebhookEndpoint,
+    WebhookEndpointCreate,
+    WebhookEndpointChange,
+    NewWebhookEndpoint
+  > & {
+    /** A new secret; deliveries are signed with the old one too for `overlap_s` (a day, when not given). */
+    rotateSecret(id: string, values?: Partial<SecretRotation>, options?: CallOptions): Promise<NewWebhookEndpoint>;
+    /** Sends a test event to this endpoint alone. */
+    test(id: string, values?: WebhookTest, options?: CallOptions): Promise<Event>;
+    /** Sends anew what is over and lies in the range: all that is dead, when not given. */
+    resend(id: string, range?: Partial<Resend>, options?: CallOptions): Promise<Resent>;
+  };
+  /** What was sent to a webhook endpoint, and what it answered. */
+  readonly deliveries: {
+    list(endpointId: string, query?: Partial<DeliveryQuery>, options?: CallOptions): Promise<List<Delivery>>;
+    all(endpointId: string, query?: Partial<DeliveryQuery>, options?: CallOptions): Entries<Delivery>;
+    get(endpointId: string, id: string, options?: CallOptions): Promise<DeliveryDetails>;
+    resend(endpointId: string, id: string, options?: CallOptions): Promise<Delivery>;
+  };
+  readonly events: {
+    get(id: string, options?: CallOptions): Promise<Event>;
+    list(query?: Partial<EventQuery>, options?: CallOptions): Promise<EventList>;
+    follow(options?: FollowOptions): Entries<Event>;
+  };
+  /** Of the token's own environment; for tokens with the role admin. */
+  readonly accessTokens: Pick<
+    Resource<AccessToken, AccessTokenCreate, never, NewAccessToken>,
+    'create' | 'list' | 'all'
+  > & {
+    /** Refused from the next request on. */
+    revoke(id: string, options?: CallOptions): Promise<Success>;
+  };
+  /** What changes organizations, members and invitations needs a session: a token reads them. */
+  readonly organizations: Pick<Resource<Organization, never, { name: string }>, 'get' | 'list' | 'all' | 'update'>;
+  readonly members: Pick<Resource<Member, never, { role: Role }>, 'list' | 'all' | 'update' | 'delete'>;
+  readonly invitations: Pick<
+    Resource<Invitation, { email: string; role?: Role }, never, NewInvitation>,
+    'create' | 'list' | 'all' | 'delete'
+  >;
 }
 
-/** An answer of the server that is not a 2xx; the message is the server's. */
-export class ApiError extends Error {
-  readonly statusCode: number;
+/** A client that acts with one access token, in its organization and environment and nothing else; or as who is signed in. */
+export function createClient(clientOptions: ClientOptions): Client {
+  const call = createTransport(clientOptions);
+  const at = (path: string, id: string) => `${path}/${encodeURIComponent(id)}`;
 
-  constructor(statusCode: number, message: string) {
-    super(message);
-    this.name = 'ApiError';
-    this.statusCode = statusCode;
-  }
-}
-
-/** A client that acts with one access token. */
-export function createClient({ baseUrl, tokenId, secret }: ClientOptions): Client {
-  const base = baseUrl.replace(/\/+$/, '');
-  const authorization = `Basic ${Buffer.from(`${tokenId}:${secret}`).toString('base64')}`;
-
-  async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
-    const headers = body === undefined ? { authorization } : { authorization, 'content-type': 'application/json' };
-    const answer = await fetch(base + path, {
-      method,
-      headers,
-      body: body === undefined ? undefined : JSON.stringify(body),
-    });
-    const text = await answer.text();
-    if (answer.ok) return JSON.parse(text) as T;
-    throw new ApiError(
-      answer.status,
-      readMessage(text) ?? `The server answered ${answer.status} to ${method} ${path}.`,
-    );
+  function resource<Item extends object, Create, Change, Created = Item>(
+    path: string,
+  ): Resource<Item, Create, Change, Created> {
+    const list = (query: Page = {}, options?: CallOptions) => call<List<Item>>('GET', path, { query }, options);
+    return {
+      create: (body, options) => call('POST', path, { body }, options),
+      get: (id, options) => call('GET', at(path, id), {}, options),
+      list,
+      all: (options) => everyEntry((page) => list(page, options)),
+      update: (id, body, options) => call('PATCH', at(path, id), { body }, options),
+      delete: (id, options) => call('DELETE', at(path, id), {}, options),
+    };
   }
 
-  const one = (id: string) => `/live_streams/${encodeURIComponent(id)}`;
+  const tokens = resource<AccessToken, AccessTokenCreate, never, NewAccessToken>('/access_tokens');
+  const endpoint = (id: string) => at('/webhook_endpoints', id);
+  const deliveries = (endpointId: string) => `${endpoint(endpointId)}/deliveries`;
+  const listDeliveries: Client['deliveries']['list'] = (endpointId, query, options) =>
+    call('GET', deliveries(endpointId), { query }, options);
+  const platforms = (liveStreamId: string) => `${at('/live_streams', liveStreamId)}/platforms`;
   return {
     liveStreams: {
-      create: (values) => call('POST', '/live_streams', values),
-      get: (id) => call('GET', one(id)),
-      list: (page = {}) => call('GET', `/live_streams?${new URLSearchParams(page as Record<string, string>)}`),
-      update: (id, change) => call('PATCH', one(id), change),
-      delete: (id) => call('DELETE', one(id)),
+      ...resource<LiveStream, LiveStreamChange, LiveStreamChange>('/live_streams'),
+      rotateKey: (id, body, options) => call('POST', `${at('/live_streams', id)}/rotate_key`, { body }, options),
+      stats: (id, options) => call('GET', `${at('/live_streams', id)}/stats`, {}, options),
+      broadcasts: (id, query, options) => call('GET', `${at('/live_streams', id)}/broadcasts`, { query }, options),
     },
+    platforms: {
+      create: (liveStreamId, body, options) => call('POST', platforms(liveStreamId), { body }, options),
+      update: (liveStreamId, id, body, options) => call('PATCH', at(platforms(liveStreamId), id), { body }, options),
+      delete: (liveStreamId, id, options) => call('DELETE', at(platforms(liveStreamId), id), {}, options),
+    },
+    subSecondStreams: resource('/sub_second_streams'),
+    webhookEndpoints: {
+      ...resource<WebhookEndpoint, WebhookEndpointCreate, WebhookEndpointChange, NewWebhookEndpoint>(
+        '/webhook_endpoints',
+      ),
+      rotateSecret: (id, body, options) => call('POST', `${endpoint(id)}/rotate_secret`, { body }, options),
+      test: (id, body, options) => call('POST', `${endpoint(id)}/test`, { body }, options),
+      resend: (id, body, options) => call('POST', `${endpoint(id)}/resend`, { body }, options),
+    },
+    deliveries: {
+      list: listDeliveries,
+      all: (endpointId, query, options) =>
+        everyEntry((page) => listDeliveries(endpointId, { ...query, ...page }, options)),
+      get: (endpointId, id, options) => call('GET', at(deliveries(endpointId), id), {}, options),
+      resend: (endpointId, id, options) => call('POST', `${at(deliveries(endpointId), id)}/resend`, {}, options),
+    },
+    events: {
+      get: (id, options) => call('GET', at('/events', id), {}, options),
+      list: (query, options) => call('GET', '/events', { query }, options),
+      follow: (options) => followEvents(call, options),
+    },
+    accessTokens: { create: tokens.create, list: tokens.list, all: tokens.all, revoke: tokens.delete },
+    organizations: resource('/organizations'),
+    members: resource('/members'),
+    invitations: resource('/invitations'),
   };
-}
-
-/** The message of an error in the contract's shape; undefined for anything else, such as a proxy's own page. */
-function readMessage(text: string): string | undefined {
-  try {
-    return (JSON.parse(text) as ErrorAnswer).message;
-  } catch {
-    return undefined;
-  }
 }

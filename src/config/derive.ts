@@ -1,5 +1,6 @@
 import { networkInterfaces } from 'node:os';
 import { resolve } from 'node:path';
+import ipaddr from 'ipaddr.js';
 import { CodedError } from '../base/index.ts';
 import type { Config, LogLevel } from './keys.ts';
 
@@ -49,7 +50,11 @@ export function derive(values: Values, cwd: string): Config {
       'rtmps:',
     ]),
     dataDir: path('data_dir')!,
+    databaseUrl: databaseUrl(text('database_url')),
+    secretKeys: secretKeys(text('secret_key')),
     bootstrapToken: token(text('bootstrap_token')),
+    metricsToken: text('metrics_token'),
+    metricsStreams: values.metrics_streams as boolean,
     logLevel: text('log_level') as LogLevel,
     reconnectWindowMs: number('reconnect_window_s') * 1000,
     publisherTimeoutMs: number('publisher_timeout_s') * 1000,
@@ -60,6 +65,16 @@ export function derive(values: Values, cwd: string): Config {
     rtmpMaxConnections: number('rtmp_max_connections'),
     rtmpMaxConnectionsPerAddress: number('rtmp_max_connections_per_address'),
     rtmpFailuresPerMinute: number('rtmp_failures_per_minute'),
+    apiRatePerMinute: number('api_rate_per_minute'),
+    apiAnonymousPerMinute: number('api_anonymous_per_minute'),
+    outboundAllow: networks('outbound_allow', values.outbound_allow as string[]),
+    trustedProxies: networks('trusted_proxies', values.trusted_proxies as string[]),
+    smtpUrl: smtpUrl(text('smtp_url'), text('mail_from')),
+    mailFrom: text('mail_from'),
+    outboundPorts: values.outbound_ports as number[],
+    webhookAllowHttp: values.webhook_allow_http as boolean,
+    webhookTimeoutMs: number('webhook_timeout_s') * 1000,
+    webhookRetryMs: (values.webhook_retry_s as number[]).map((seconds) => seconds * 1000),
   };
 }
 
@@ -86,6 +101,43 @@ function url(name: string, value: string, protocols: readonly string[]): string 
     );
   }
   return value.replace(/\/+$/, '');
+}
+
+function networks(name: string, value: readonly string[]): readonly string[] {
+  const wrong = value.find((network) => !ipaddr.isValidCIDR(network));
+  if (wrong === undefined) return value;
+  throw invalid(`${name} holds ${JSON.stringify(wrong)}: it must list networks such as 10.0.0.0/8 or fd00::/8.`);
+}
+
+/** Its message does not repeat the value: a password is in it. */
+function smtpUrl(value: string | undefined, from: string | undefined): string | undefined {
+  if (value === undefined) return undefined;
+  const parsed = URL.parse(value);
+  if (!parsed?.hostname || !/^smtps?:$/.test(parsed.protocol))
+    throw invalid('smtp_url must be an address of the form smtp://user:password@host:587 or smtps://….');
+  if (from === undefined) throw invalid('mail_from belongs to smtp_url: say whom the e-mails come from.');
+  return value;
+}
+
+/** Its message does not repeat the value: a password is in it. */
+function databaseUrl(value: string | undefined): string | undefined {
+  if (value === undefined) return undefined;
+  const parsed = URL.parse(value);
+  if (!parsed || !/^postgres(ql)?:$/.test(parsed.protocol) || parsed.pathname.length < 2) {
+    throw invalid('database_url must be an address of the form postgres://user:password@host:5432/name.');
+  }
+  return value;
+}
+
+/** Its message does not repeat the value: it is the secret that guards all others. */
+function secretKeys(value: string | undefined): readonly Buffer[] | undefined {
+  const keys = value?.split(',').map((key) => Buffer.from(key.trim(), 'base64'));
+  if (keys?.some((key) => key.length !== 32)) {
+    throw invalid(
+      'secret_key must be base64 of 32 bytes (`openssl rand -base64 32` makes one); several have commas between them, the newest first.',
+    );
+  }
+  return keys;
 }
 
 function token(value: string | undefined): string | undefined {

@@ -19,8 +19,15 @@ export interface Config {
   /** What an encoder takes for its server. */
   readonly rtmpPublicUrl: string;
   readonly dataDir: string;
+  /** `postgres://…`, with its password; SQLite in dataDir when there is none. */
+  readonly databaseUrl?: string;
+  /** What secrets at rest are sealed with, the newest first; the file secret.key in dataDir when there are none. */
+  readonly secretKeys?: readonly Buffer[];
   /** `id:secret` of a production access token that exists from the first start on. */
   readonly bootstrapToken?: string;
+  /** What a Prometheus scraper must show; without it only this machine is answered. */
+  readonly metricsToken?: string;
+  readonly metricsStreams: boolean;
   readonly logLevel: LogLevel;
   readonly reconnectWindowMs: number;
   readonly publisherTimeoutMs: number;
@@ -31,13 +38,29 @@ export interface Config {
   readonly rtmpMaxConnections: number;
   readonly rtmpMaxConnectionsPerAddress: number;
   readonly rtmpFailuresPerMinute: number;
+  /** Of one access token or person; 0: no limit. */
+  readonly apiRatePerMinute: number;
+  /** Of one address without a valid credential; 0: no limit. */
+  readonly apiAnonymousPerMinute: number;
+  /** Networks in CIDR notation of the proxies in front of us, whose X-Forwarded-For is believed. */
+  readonly trustedProxies: readonly string[];
+  /** `smtp://…`, with its password: where invitations and links for new passwords are handed over; with mailFrom. */
+  readonly smtpUrl?: string;
+  readonly mailFrom?: string;
+  /** Networks in CIDR notation that may be connected to although they are not public. */
+  readonly outboundAllow: readonly string[];
+  readonly outboundPorts: readonly number[];
+  readonly webhookAllowHttp: boolean;
+  readonly webhookTimeoutMs: number;
+  /** Waits before the second, third, … attempt. */
+  readonly webhookRetryMs: readonly number[];
 }
 
 /** One setting as the file, the environment (`LIVEAPI_` and the name in capitals) and the flags (with dashes) know it. */
 export interface Key {
   readonly name: string;
   readonly schema: TSchema & { readonly type?: string };
-  readonly default?: string | number;
+  readonly default?: string | number | boolean | readonly (string | number)[];
   /** What stands in for a default where it depends on other settings or is nothing. */
   readonly defaultText?: string;
   /** Its value is never repeated in a message. */
@@ -99,6 +122,20 @@ export const KEYS: readonly Key[] = [
   },
   { name: 'data_dir', schema: text, default: './data', description: 'Folder for the database; made when missing.' },
   {
+    name: 'database_url',
+    schema: text,
+    defaultText: 'SQLite in data_dir',
+    secret: true,
+    description: 'postgres://user:password@host:5432/name, to keep the data in Postgres (15 or newer).',
+  },
+  {
+    name: 'secret_key',
+    schema: text,
+    defaultText: 'the file secret.key in data_dir, made at the first start',
+    secret: true,
+    description: 'What stored secrets are encrypted with: base64 of 32 bytes; several with commas between, newest first.',
+  },
+  {
     name: 'bootstrap_token',
     schema: text,
     defaultText: 'a new token, shown once, at the first start',
@@ -159,6 +196,80 @@ export const KEYS: readonly Key[] = [
     schema: count,
     default: 10,
     description: 'Wrong stream keys a minute from one address, after which the answers to further ones are held back.',
+  },
+  {
+    name: 'api_rate_per_minute',
+    schema: whole(0, 1_000_000),
+    default: 6000,
+    description: 'API requests a minute with one access token; 0 is no limit.',
+  },
+  {
+    name: 'api_anonymous_per_minute',
+    schema: whole(0, 1_000_000),
+    default: 300,
+    description: 'API requests a minute from one address without a valid access token; 0 is no limit.',
+  },
+  {
+    name: 'trusted_proxies',
+    schema: Type.Array(Type.String({ minLength: 1, maxLength: 64 }), { maxItems: 100 }),
+    default: [],
+    description: 'Networks (10.0.0.0/8) of the proxies in front of this server, whose X-Forwarded-For is believed.',
+  },
+  {
+    name: 'smtp_url',
+    schema: text,
+    defaultText: 'links are copied by hand',
+    secret: true,
+    description: 'Mail server for invitations and new passwords: smtp://user:password@host:587 or smtps://….',
+  },
+  {
+    name: 'mail_from',
+    schema: text,
+    defaultText: 'needed with smtp_url',
+    description: 'Whom e-mails come from, for example LiveAPI <live@example.com>.',
+  },
+  {
+    name: 'outbound_allow',
+    schema: Type.Array(Type.String({ minLength: 1, maxLength: 64 }), { maxItems: 100 }),
+    default: [],
+    description: 'Networks (10.0.0.0/8) that webhooks and the like may connect to although they are not public.',
+  },
+  {
+    name: 'outbound_ports',
+    schema: Type.Array(port, { maxItems: 100 }),
+    default: [],
+    description: 'Ports below 8443 that webhooks and the like may connect to, beside the usual ones.',
+  },
+  {
+    name: 'webhook_allow_http',
+    schema: Type.Boolean(),
+    default: false,
+    description: 'Whether webhooks may be sent over plain HTTP.',
+  },
+  {
+    name: 'webhook_timeout_s',
+    schema: whole(1, 60),
+    default: 15,
+    description: 'Seconds that a receiver has to answer a webhook.',
+  },
+  {
+    name: 'webhook_retry_s',
+    schema: Type.Array(whole(0, 604_800), { maxItems: 30 }),
+    default: [5, 30, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 72_000],
+    description: 'Seconds between the attempts to deliver a webhook, give or take a half.',
+  },
+  {
+    name: 'metrics_token',
+    schema: Type.String({ minLength: 16, maxLength: 256 }),
+    defaultText: 'metrics for this machine only',
+    secret: true,
+    description: 'Bearer token that /metrics asks for; without it only direct connections from this machine are answered.',
+  },
+  {
+    name: 'metrics_streams',
+    schema: Type.Boolean(),
+    default: false,
+    description: 'Whether /metrics shows each live stream on air by its id.',
   },
 ];
 

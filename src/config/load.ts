@@ -103,13 +103,21 @@ function readFlags(argv: readonly string[]): Map<string, Given> {
 function check(key: Key, { value, source }: Given): unknown {
   try {
     return readers.get(key.name)!(
-      { [key.name]: value },
+      { [key.name]: key.schema.type === 'array' ? asList(value) : value },
       { fromText: source === environmentName(key.name) || source.startsWith('--') },
     )[key.name];
   } catch (error) {
     const shown = key.secret ? '' : ` Given was ${JSON.stringify(value)}.`;
     throw new CodedError('config_invalid', `${(error as Error).message}${shown} (${source})`);
   }
+}
+
+/** Lists are lists in the file, and have commas in between elsewhere: `80,8080`. */
+function asList(value: unknown): unknown {
+  if (typeof value === 'number') return [value];
+  if (typeof value !== 'string') return value;
+  const entries = value.split(',').map((entry) => entry.trim());
+  return entries.map((entry) => (/^\d{1,9}$/.test(entry) ? Number(entry) : entry));
 }
 
 function unknown(what: string, name: string, spell: (key: string) => string): CodedError {

@@ -1,14 +1,85 @@
 // The words of the HTTP API: schemas of resources, bodies and errors, from which the types, the validation and the answers'
 // filters derive. Called by `api` (routes), `client` (types), `store` and `config` (types, validation). Calls nothing and
 // keeps nothing.
-export { ErrorAnswer, Success } from './answers.ts';
+export {
+  AccessToken,
+  AccessTokenCreate,
+  AccessTokenList,
+  NewAccessToken,
+} from './access-token.ts';
+export { ErrorAnswer, listOf, Success } from './answers.ts';
+export {
+  EVENT_NAMES,
+  EVENTS,
+  Event,
+  EventList,
+  type EventLiveStream,
+  type EventName,
+  EventNameSchema,
+  EventQuery,
+} from './events.ts';
+export { exampleOf } from './example-of.ts';
 export {
   type Environment,
+  KeyRotation,
   LiveStream,
   LiveStreamChange,
   LiveStreamList,
+  LiveStreamQuery,
   mergeSettings,
   PageQuery,
   Settings,
+  SettingsChange,
+  SubSecondStream,
+  SubSecondStreamChange,
+  SubSecondStreamList,
 } from './live-stream.ts';
+export {
+  Invitation,
+  InvitationAccept,
+  InvitationCreate,
+  InvitationList,
+  Member,
+  MemberChange,
+  MemberList,
+  NewInvitation,
+  Organization,
+  OrganizationChange,
+  OrganizationList,
+  PasswordResetLink,
+} from './organization.ts';
+export { Platform, PlatformChange, PlatformCreate, SERVICE_SERVERS } from './platform.ts';
 export { type Reading, readAs } from './read.ts';
+export { ExportData, Recording, Recordings, TemporaryRecording, TemporaryRecordings } from './recording.ts';
+export { ROLES, type Role, roleCovers, type TokenRole } from './roles.ts';
+export { Stats } from './stats.ts';
+export {
+  CurrentSession,
+  PasswordReset,
+  PasswordResetRequest,
+  Session,
+  SessionList,
+  Setup,
+  SetupState,
+  SignIn,
+  User,
+  UserChange,
+} from './user.ts';
+export { Video, VideoFolder, VideoFolderList, VideoList } from './video.ts';
+export {
+  Broadcast,
+  BroadcastList,
+  Delivery,
+  DeliveryDetails,
+  DeliveryList,
+  DeliveryQuery,
+  NewWebhookEndpoint,
+  Resend,
+  Resent,
+  SecretRotation,
+  WebhookEndpoint,
+  WebhookEndpointChange,
+  WebhookEndpointCreate,
+  WebhookEndpointList,
+  WebhookTest,
+} from './webhook.ts';

@@ -14,6 +14,8 @@ interface Shape {
   readonly minLength?: number;
   readonly maxLength?: number;
   readonly maxItems?: number;
+  /** Of two: what may stand here, and null. */
+  readonly anyOf?: readonly Shape[];
 }
 
 export interface Reading {
@@ -32,13 +34,16 @@ export function readAs<T extends TSchema>(schema: T): (value: unknown, reading?:
   return (value, reading = {}) => {
     const picked = pick(shape, value ?? {}, reading.fromText === true);
     if (validator.Check(picked)) return picked as Static<T>;
-    const path = validator.Errors(picked)[0]!.instancePath.split('/').slice(1);
+    const error = validator.Errors(picked)[0]!;
+    const path = error.instancePath.split('/').slice(1);
+    if (error.keyword === 'required') path.push(error.params.requiredProperties[0]!);
     throw new CodedError('bad_request', `${path.join('.') || 'The body'} must be ${allowed(shape, path)}.`);
   };
 }
 
 /** A copy of `value` with only what `shape` names. Building it anew is what keeps keys like `__proto__` out. */
 function pick(shape: Shape, value: unknown, fromText: boolean): unknown {
+  if (shape.anyOf && value !== null) shape = notNull(shape);
   if (fromText && typeof value === 'string') value = fromString(shape, value);
   if (!shape.properties || typeof value !== 'object' || value === null || Array.isArray(value)) return value;
   const picked: Record<string, unknown> = {};
@@ -50,6 +55,8 @@ function pick(shape: Shape, value: unknown, fromText: boolean): unknown {
   }
   return picked;
 }
+
+const notNull = (shape: Shape): Shape => shape.anyOf?.find(({ type }) => type !== 'null') ?? shape;
 
 /** What a text stands for where `shape` is wanted; the text itself when it stands for nothing of that kind. */
 function fromString(shape: Shape, text: string): unknown {
@@ -66,7 +73,7 @@ function fromString(shape: Shape, text: string): unknown {
 /** Says in words what may stand at `path`. */
 function allowed(shape: Shape, path: readonly string[]): string {
   let at = shape;
-  for (const key of path) at = at.properties?.[key] ?? at.items ?? at;
+  for (const key of path) at = notNull(at.properties?.[key] ?? at.items ?? at);
   if (at.enum) return `one of ${at.enum.join(', ')}`;
   if (at.type === 'boolean') return 'true or false';
   if (at.type === 'integer') return `a whole number${range(at)}`;

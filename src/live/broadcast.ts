@@ -1,6 +1,8 @@
 import { type Logger, monotonicMs } from '../base/index.ts';
 import { type Packet, toMs } from '../media/index.ts';
-import type { Authorisation } from './ports.ts';
+import { type BroadcastStats, describeTracks } from './broadcast-stats.ts';
+import { Meter } from './meter.ts';
+import type { Authorisation, BroadcastEnd, BroadcastEvent } from './ports.ts';
 import type { Publisher, PublisherEnd } from './publisher.ts';
 import type { Reader, Run } from './reader.ts';
 import { type ReaderLimits, ReaderSeat } from './reader-seat.ts';
@@ -10,8 +12,17 @@ const JUMP_FORWARD_MS = 4000;
 const JUMP_BACK_MS = 1000;
 /** Jumps are told this often at the most: a publisher may jump with every packet. */
 const TELL_MS = 10_000;
+/** Rates are those of the last ten seconds. */
+const RATE_S = 10;
+/** A publisher that has sent nothing for this long may not be there any more. */
+const ALIVE_MS = 3000;
 
-const READER_LIMITS: ReaderLimits = { maxBytes: 32 << 20, maxMs: 10_000 };
+/** What each kind of event says beyond where and when. */
+type News<Event = BroadcastEvent> = Event extends BroadcastEvent
+  ? Omit<Event, 'broadcastId' | 'liveStreamId' | 'number' | 'atMs'>
+  : never;
+
+const READER_LIMITS: ReaderLimits = { maxBytes: 32 << 20, maxMs: 10_000, maxDroppingMs: 60_000 };
 
 /**
  * A live stream on air: takes one publisher's packets at a time, sees to their order, and hands the same objects to every
@@ -22,6 +33,8 @@ export class Broadcast {
   readonly id: string;
   readonly authorisation: Authorisation;
   readonly #log: Logger;
+  readonly #tell: (event: BroadcastEvent) => void;
+  readonly #meter: Meter;
   readonly #seats: ReaderSeat[] = [];
   #publisher: Publisher | null = null;
   #run: Run | null = null;
@@ -32,13 +45,29 @@ export class Broadcast {
   #lastVideo: Packet | null = null;
   #lastAudio: Packet | null = null;
   #toldMs = Number.NEGATIVE_INFINITY;
-  /** Packets dropped because they lay on an abandoned time line. */
+  /** Packets that lay on an abandoned time line. */
   #strays = 0;
+  #publishers = 0;
+  readonly #openedAtMs = Date.now();
+  #runningSinceMs: number | null = null;
+  /** From publishers that are gone. */
+  #earlierBytes = 0;
+  #events = 0;
 
-  constructor(id: string, authorisation: Authorisation, log: Logger) {
+  /** `tell` takes the broadcast's events and returns at once. */
+  constructor(id: string, authorisation: Authorisation, log: Logger, tell: (event: BroadcastEvent) => void = () => {}) {
     this.id = id;
     this.authorisation = authorisation;
     this.#log = log;
+    this.#tell = tell;
+    this.#meter = new Meter((advice, raised) => {
+      const { code, severity, message } = advice;
+      this.#log.info(
+        { broadcast: id, code, severity },
+        raised ? `encoder advice: ${message}` : 'encoder advice cleared',
+      );
+      this.#news({ kind: 'warning', code, severity, message, raised });
+    });
   }
 
   get publisher(): Publisher | null {
@@ -49,14 +78,14 @@ export class Broadcast {
     return this.#ended;
   }
 
-  get strays(): number {
-    return this.#strays;
-  }
-
   /** Adds a reader; it gets everything from the next run on, or the running one's packets at once. */
   addReader(reader: Reader, limits: ReaderLimits = READER_LIMITS): ReaderSeat {
-    const seat = new ReaderSeat(reader, limits, (error) =>
-      this.#log.error({ err: error, broadcast: this.id, reader: reader.name }, 'reader failed'),
+    const seat = new ReaderSeat(
+      reader,
+      limits,
+      (error) => this.#log.error({ err: error, broadcast: this.id, reader: reader.name }, 'reader failed'),
+      // Not in the middle of a packet's round: the next reader would miss it.
+      (slow) => queueMicrotask(() => this.#dismiss(slow)),
     );
     this.#seats.push(seat);
     if (this.#run) seat.onRun(this.#run);
@@ -68,9 +97,67 @@ export class Broadcast {
     if (index >= 0) this.#seats.splice(index, 1);
   }
 
+  /** Packets that did not reach a reader: they lay on an abandoned time line, or the reader was too slow for them. */
+  get dropped(): number {
+    return this.#seats.reduce((sum, seat) => sum + seat.dropped, this.#strays);
+  }
+
+  /** All that has come from its publishers. */
+  get bytesIn(): number {
+    return this.#earlierBytes + (this.#publisher?.bytesReceived ?? 0);
+  }
+
+  #dismiss(seat: ReaderSeat): void {
+    if (!this.#seats.includes(seat)) return;
+    this.removeReader(seat);
+    const { reader, dropped } = seat;
+    this.#log.warn({ broadcast: this.id, reader: reader.name, dropped }, 'reader too slow: dismissed');
+    seat.dismiss();
+  }
+
   /** Gives the broadcast a publisher. Only the registry calls this, and only when there is none. */
   attach(publisher: Publisher): void {
     this.#publisher = publisher;
+    this.#meter.startPublisher();
+    const { id, protocol, remoteAddress: address } = publisher;
+    this.#news({ kind: 'connected', publisher: { id, protocol, address }, first: this.#publishers++ === 0 });
+  }
+
+  /** The publisher sends a codec that is not carried. */
+  refuseCodec(codec: string): void {
+    this.#meter.unsupported = codec;
+    // The publisher may be gone before the next second is over.
+    this.#meter.judge(Date.now());
+  }
+
+  /** To be called once a second with the monotonic clock: measures, and gives the encoder's user advice. */
+  tick(nowMs: number): void {
+    if (this.#publisher) this.#meter.tick(nowMs, Date.now(), this.#run ? this.#lastMs : Number.NaN, this.bytesIn);
+  }
+
+  /** What is measured of the broadcast, as of the latest second; null while there is no publisher. */
+  stats(): BroadcastStats | null {
+    const publisher = this.#publisher;
+    if (!publisher) return null;
+    const meter = this.#meter;
+    const rates = meter.seconds.rates(RATE_S);
+    return {
+      broadcastId: this.id,
+      playbackId: this.authorisation.playbackId,
+      publisher: { id: publisher.id, protocol: publisher.protocol, address: publisher.remoteAddress },
+      alive: monotonicMs() - publisher.lastDataMs < ALIVE_MS,
+      openedAtMs: this.#openedAtMs,
+      runningSinceMs: this.#runningSinceMs,
+      bitrate: rates.video + rates.audio,
+      inputBitrate: rates.wire,
+      bytesIn: this.bytesIn,
+      lastDtsMs: Number.isNaN(this.#lastMs) ? null : this.#lastMs,
+      delayMs: meter.delayMs,
+      reconnects: this.#publishers - 1,
+      dropped: this.dropped,
+      advice: meter.advice,
+      tracks: describeTracks(meter, rates),
+    };
   }
 
   /** Takes one packet of the publisher, in the order in which it sent them. */
@@ -84,10 +171,12 @@ export class Broadcast {
       // publisher's tracks have nothing in common: either way it has no place here.
       if (Math.abs(ms - this.#lastMs) > JUMP_FORWARD_MS) {
         this.#strays++;
+        this.#meter.repairs++;
         return;
       }
     } else if (ms - this.#lastMs > JUMP_FORWARD_MS || toMs(last.dts, last.track.timescale) - ms > JUMP_BACK_MS) {
       this.#tellJump(ms);
+      this.#meter.jumps++;
       this.#startRun(ms);
     } else {
       // A new configuration may come with another timescale.
@@ -99,30 +188,41 @@ export class Broadcast {
       if (packet.dts <= lastDts) {
         // Equal or slightly falling timestamps (a few encoders send two frames with one): the frame stays, its time moves on.
         const dts = lastDts + 1;
+        this.#meter.repairs++;
         packet = { track, dts, pts: video ? packet.pts : dts, key: packet.key, data: packet.data };
       }
     }
     if (video) this.#lastVideo = packet;
     else this.#lastAudio = packet;
     if (!(ms <= this.#lastMs)) this.#lastMs = ms;
+    this.#meter.take(packet, ms);
     const seats = this.#seats;
     for (let i = 0; i < seats.length; i++) seats[i]!.onPacket(packet);
   }
 
-  /** The publisher is gone. Its packets end here; the broadcast waits for the next one. */
-  detach(reason: PublisherEnd): void {
+  /** The publisher is gone. Its packets end here; the broadcast waits for the next one for `waitMs`, 0 where it is over. */
+  detach(reason: PublisherEnd, waitMs: number): void {
     if (!this.#publisher) return;
     this.#log.info({ broadcast: this.id, publisher: this.#publisher.id, reason }, 'publisher left');
+    this.#earlierBytes = this.bytesIn;
     this.#publisher = null;
     this.#run = null;
+    this.#meter.startRun();
+    if (waitMs > 0) this.#news({ kind: 'reconnecting', reason, untilMs: Date.now() + waitMs });
     for (const seat of this.#seats) seat.onPause();
   }
 
   /** Ends the broadcast for good. */
-  end(): void {
+  end(reason: BroadcastEnd): void {
     if (this.#ended) return;
     this.#ended = true;
+    this.#news({ kind: 'disconnected', reason });
     for (const seat of this.#seats.splice(0)) seat.onEnd();
+  }
+
+  #news(news: News): void {
+    const { liveStreamId } = this.authorisation;
+    this.#tell({ ...news, broadcastId: this.id, liveStreamId, number: ++this.#events, atMs: Date.now() });
   }
 
   #tellJump(toMs: number): void {
@@ -137,6 +237,8 @@ export class Broadcast {
     this.#lastMs = Number.NaN;
     this.#lastVideo = null;
     this.#lastAudio = null;
+    this.#meter.startRun();
+    this.#runningSinceMs ??= this.#run.startedAtMs;
     for (const seat of this.#seats) seat.onRun(this.#run);
   }
 }

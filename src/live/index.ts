@@ -2,9 +2,22 @@
 // readers (the packager, later pushes and players). `ingest` calls claim and write, `api` asks isOnline and stop, `app`
 // adds the readers. It calls nobody but the readers, and declares in ports.ts what it needs from the store.
 // One registry from start to shutdown; a broadcast from the accepted publish to the end of the reconnect window.
+export { ADVICE_CODES, type Advice, type AdviceCode } from './advice.ts';
 export { Broadcast } from './broadcast.ts';
-export type { Authorisation, AuthorisationAnswer, PublishAuthoriser, PublishRequest } from './ports.ts';
+export type { BroadcastStats, TrackStats } from './broadcast-stats.ts';
+export { BroadcastEventQueue, type EventQueueOptions } from './event-queue.ts';
+export type {
+  AdviceSeverity,
+  Authorisation,
+  AuthorisationAnswer,
+  BroadcastEnd,
+  BroadcastEvent,
+  BroadcastEvents,
+  EventPublisher,
+  PublishAuthoriser,
+  PublishRequest,
+} from './ports.ts';
 export type { Publisher, PublisherEnd } from './publisher.ts';
 export type { Reader, Run } from './reader.ts';
 export { type ReaderLimits, ReaderSeat } from './reader-seat.ts';
-export { Claim, type ClaimAnswer, LiveRegistry, type RegistryOptions } from './registry.ts';
+export { Claim, type ClaimAnswer, LiveRegistry, type LiveTotals, type RegistryOptions } from './registry.ts';

@@ -7,6 +7,7 @@ export type PublisherEnd =
   | 'taken_over' // silent, and the encoder came back on a new connection
   | 'disabled' // `enabled: false`
   | 'deleted' // the live stream was deleted
+  | 'key_rotated' // it published with the key before
   | 'protocol_error'
   | 'media_unsupported' // a codec that we do not carry
   | 'shutdown';
@@ -19,6 +20,8 @@ export interface Publisher {
   readonly remoteAddress: string;
   /** When its last bytes came, by `monotonicMs`. */
   readonly lastDataMs: number;
+  /** All that has come over its connection. */
+  readonly bytesReceived: number;
   /** Its connection is gone. */
   readonly closed: boolean;
   /** Ends it in this very tick: the socket is destroyed before this returns. */

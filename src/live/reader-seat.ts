@@ -1,3 +1,4 @@
+import { monotonicMs } from '../base/index.ts';
 import { type Packet, toMs } from '../media/index.ts';
 import type { Reader, Run } from './reader.ts';
 
@@ -5,7 +6,12 @@ import type { Reader, Run } from './reader.ts';
 export interface ReaderLimits {
   readonly maxBytes: number;
   readonly maxMs: number;
+  /** A reader that has lost packets again and again for so long is dismissed. Absent: never. */
+  readonly maxDroppingMs?: number;
 }
+
+/** So long without a loss, and a reader is taken to have caught up. Above what an empty queue takes to fill again. */
+const CALM_MS = 30_000;
 
 type Item = { readonly run: Run } | { readonly packet: Packet } | 'pause' | 'end';
 
@@ -18,6 +24,7 @@ export class ReaderSeat {
   readonly reader: Reader;
   readonly #limits: ReaderLimits;
   readonly #onError: (error: unknown) => void;
+  readonly #onTooSlow: (seat: ReaderSeat) => void;
   #queue: Item[] = [];
   #queuedBytes = 0;
   #oldestMs = Number.NaN;
@@ -25,11 +32,20 @@ export class ReaderSeat {
   #awaitingKey = false;
   #hasVideo = false;
   #dropped = 0;
+  #droppingSinceMs = Number.NaN;
+  #lastDropMs = Number.NaN;
 
-  constructor(reader: Reader, limits: ReaderLimits, onError: (error: unknown) => void) {
+  /** `onTooSlow` is told, from within `onPacket`, when the reader is to be dismissed. */
+  constructor(
+    reader: Reader,
+    limits: ReaderLimits,
+    onError: (error: unknown) => void,
+    onTooSlow: (seat: ReaderSeat) => void,
+  ) {
     this.reader = reader;
     this.#limits = limits;
     this.#onError = onError;
+    this.#onTooSlow = onTooSlow;
   }
 
   /** Packets that this reader was too slow for. */
@@ -102,6 +118,14 @@ export class ReaderSeat {
     else this.#deliver('end');
   }
 
+  /** The reader's place is taken away: what waited is dropped, and for this reader the broadcast is over. */
+  dismiss(): void {
+    this.#queue = [];
+    this.#measure();
+    this.#paused = false;
+    this.#deliver('end');
+  }
+
   /** Runs, pauses and the end stay in the queue: only packets can be missed without the reader losing its place. */
   #drop(): void {
     const kept = this.#queue.filter((item) => typeof item === 'string' || 'run' in item);
@@ -109,6 +133,10 @@ export class ReaderSeat {
     this.#queue = kept;
     this.#awaitingKey = true;
     this.#measure();
+    const now = monotonicMs();
+    if (!(now - this.#lastDropMs < CALM_MS)) this.#droppingSinceMs = now;
+    this.#lastDropMs = now;
+    if (now - this.#droppingSinceMs >= (this.#limits.maxDroppingMs ?? Number.POSITIVE_INFINITY)) this.#onTooSlow(this);
   }
 
   #measure(): void {

@@ -1,7 +1,8 @@
 import { type Logger, monotonicMs, newId } from '../base/index.ts';
 import type { Packet } from '../media/index.ts';
 import { Broadcast } from './broadcast.ts';
-import type { Authorisation } from './ports.ts';
+import type { BroadcastStats } from './broadcast-stats.ts';
+import type { Authorisation, BroadcastEnd, BroadcastEvent } from './ports.ts';
 import type { Publisher, PublisherEnd } from './publisher.ts';
 
 export interface RegistryOptions {
@@ -11,6 +12,8 @@ export interface RegistryOptions {
   readonly takeoverAfterMs: number;
   /** A broadcast begins: readers are added here, before its first packet. */
   readonly onBroadcast: (broadcast: Broadcast) => void;
+  /** Takes what happens on air, in order, and returns at once. */
+  readonly onEvent?: (event: BroadcastEvent) => void;
   readonly log: Logger;
 }
 
@@ -29,10 +32,22 @@ export class Claim {
     if (this.broadcast.publisher === this.#publisher) this.broadcast.write(packet);
   }
 
+  /** The publisher sends a codec that is not carried: that becomes advice to the encoder's user. */
+  refuseCodec(codec: string): void {
+    if (this.broadcast.publisher === this.#publisher) this.broadcast.refuseCodec(codec);
+  }
+
   /** The publisher is gone; the reconnect window opens. */
   release(reason: PublisherEnd): void {
     this.#registry.release(this.broadcast, this.#publisher, reason);
   }
+}
+
+export interface LiveTotals {
+  readonly broadcasts: number;
+  readonly bytesIn: number;
+  /** Packets that did not reach a reader. */
+  readonly dropped: number;
 }
 
 /** `busy`: a healthy publisher holds the live stream. `disabled`: it was stopped while the key was being checked. */
@@ -42,6 +57,7 @@ export type ClaimAnswer =
 
 const CONTENDER_POLL_MS = 50;
 const STOP_MEMORY_MS = 60_000;
+const TICK_MS = 1000;
 
 interface OnAir {
   readonly broadcast: Broadcast;
@@ -49,6 +65,8 @@ interface OnAir {
   window: NodeJS.Timeout | null;
   /** A second publisher is waiting to see whether the first still lives. */
   contended: boolean;
+  /** It is being ended: its publisher is not waited for. */
+  ending: boolean;
 }
 
 /** What is on air: at most one broadcast a live stream, at most one publisher a broadcast. */
@@ -59,9 +77,33 @@ export class LiveRegistry {
   readonly #stops = new Map<string, { ticket: number; atMs: number }>();
   #tickets = 0;
   #closed = false;
+  readonly #ended = { broadcasts: 0, bytesIn: 0, dropped: 0 };
+  /** Runs while something is on air. */
+  #ticker: NodeJS.Timeout | null = null;
 
   constructor(options: RegistryOptions) {
     this.#options = options;
+  }
+
+  /** What is measured of the live stream's broadcast; null where no publisher is connected. */
+  stats(liveStreamId: string): BroadcastStats | null {
+    return this.#onAir.get(liveStreamId)?.broadcast.stats() ?? null;
+  }
+
+  /** Sums since the start. */
+  totals(): LiveTotals {
+    let { broadcasts, bytesIn, dropped } = this.#ended;
+    for (const { broadcast } of this.#onAir.values()) {
+      broadcasts++;
+      bytesIn += broadcast.bytesIn;
+      dropped += broadcast.dropped;
+    }
+    return { broadcasts, bytesIn, dropped };
+  }
+
+  /** What is on air now. */
+  *broadcasts(): Generator<Broadcast> {
+    for (const { broadcast } of this.#onAir.values()) yield broadcast;
   }
 
   /** To be taken before a key is checked, and handed in with the claim. */
@@ -90,23 +132,26 @@ export class LiveRegistry {
     return this.#take(authorisation, publisher, ticket);
   }
 
-  /** Cuts the publisher in this tick and ends the broadcast: `enabled: false`, or the live stream was deleted. */
-  stop(liveStreamId: string, reason: 'disabled' | 'deleted'): void {
+  /**
+   * Cuts the publisher in this tick and ends the broadcast: `enabled: false`, or the live stream was deleted. After a rotation of
+   * its key the broadcast waits for the encoder to come back with the new one.
+   */
+  stop(liveStreamId: string, reason: 'disabled' | 'deleted' | 'key_rotated'): void {
     this.#forgetOldStops();
     this.#stops.set(liveStreamId, { ticket: ++this.#tickets, atMs: monotonicMs() });
     const onAir = this.#onAir.get(liveStreamId);
-    if (!onAir) return;
-    onAir.broadcast.publisher?.close(reason);
-    this.#end(onAir, reason);
+    if (reason === 'key_rotated') onAir?.broadcast.publisher?.close(reason);
+    else if (onAir) this.#cut(onAir, reason);
   }
 
   /** Used by Claim. */
   release(broadcast: Broadcast, publisher: Publisher, reason: PublisherEnd): void {
     if (broadcast.publisher !== publisher) return;
-    broadcast.detach(reason);
     const onAir = this.#onAir.get(broadcast.authorisation.liveStreamId);
-    if (!onAir || broadcast.ended) return;
-    onAir.window = setTimeout(() => this.#end(onAir, 'window_over'), this.#options.reconnectWindowMs);
+    const waitMs = onAir && !onAir.ending ? this.#options.reconnectWindowMs : 0;
+    broadcast.detach(reason, waitMs);
+    if (!onAir || onAir.ending) return;
+    onAir.window = setTimeout(() => this.#end(onAir, 'window_over'), waitMs);
     // A server that shuts down does not wait for encoders.
     onAir.window.unref();
   }
@@ -114,10 +159,7 @@ export class LiveRegistry {
   /** Closes every publisher and ends every broadcast. */
   close(): void {
     this.#closed = true;
-    for (const onAir of [...this.#onAir.values()]) {
-      onAir.broadcast.publisher?.close('shutdown');
-      this.#end(onAir, 'shutdown');
-    }
+    for (const onAir of [...this.#onAir.values()]) this.#cut(onAir, 'shutdown');
   }
 
   #take(authorisation: Authorisation, publisher: Publisher, ticket: number): ClaimAnswer {
@@ -130,9 +172,10 @@ export class LiveRegistry {
       clearTimeout(onAir.window ?? undefined);
       onAir.window = null;
     } else {
-      const broadcast = new Broadcast(newId(), authorisation, this.#options.log);
-      onAir = { broadcast, window: null, contended: false };
+      const broadcast = new Broadcast(newId(), authorisation, this.#options.log, this.#options.onEvent);
+      onAir = { broadcast, window: null, contended: false, ending: false };
       this.#onAir.set(id, onAir);
+      this.#ticker ??= setInterval(this.#tick, TICK_MS).unref();
       this.#options.log.info({ broadcast: broadcast.id, liveStream: id }, 'broadcast opened');
       this.#options.onBroadcast(broadcast);
     }
@@ -161,12 +204,30 @@ export class LiveRegistry {
     }
   }
 
-  #end(onAir: OnAir, reason: string): void {
+  readonly #tick = (): void => {
+    const now = monotonicMs();
+    for (const { broadcast } of this.#onAir.values()) broadcast.tick(now);
+  };
+
+  #cut(onAir: OnAir, reason: 'disabled' | 'deleted' | 'shutdown'): void {
+    onAir.ending = true;
+    onAir.broadcast.publisher?.close(reason);
+    this.#end(onAir, reason);
+  }
+
+  #end(onAir: OnAir, reason: BroadcastEnd): void {
     const { broadcast } = onAir;
     if (broadcast.ended) return;
     clearTimeout(onAir.window ?? undefined);
     this.#onAir.delete(broadcast.authorisation.liveStreamId);
-    broadcast.end();
+    this.#ended.broadcasts++;
+    this.#ended.bytesIn += broadcast.bytesIn;
+    this.#ended.dropped += broadcast.dropped;
+    broadcast.end(reason);
+    if (this.#onAir.size === 0 && this.#ticker) {
+      clearInterval(this.#ticker);
+      this.#ticker = null;
+    }
     this.#options.log.info({ broadcast: broadcast.id, reason }, 'broadcast closed');
   }
 

@@ -7,6 +7,7 @@ import type { AvcConfig } from './avc.ts';
  */
 export type Track = VideoTrack | AudioTrack;
 
+/** H.264 in CMAF's form. */
 export interface VideoTrack {
   readonly kind: 'video';
   readonly codec: 'avc';
@@ -15,6 +16,7 @@ export interface VideoTrack {
   readonly config: AvcConfig;
 }
 
+/** AAC, one access unit a packet. */
 export interface AudioTrack {
   readonly kind: 'audio';
   readonly codec: 'aac';

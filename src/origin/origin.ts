@@ -1,10 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { forLog, type Logger } from '../base/index.ts';
 import type { LiveWindow, Shelf } from '../segments/index.ts';
+import type { Audience } from './audience.ts';
 import { Pages } from './pages.ts';
 import { PlaylistCache } from './playlist-cache.ts';
-import { sendError, sendMedia, sendPreflight } from './respond.ts';
+import { sendError, sendMedia, sendNothing, sendPreflight } from './respond.ts';
 import { assetName, mediaRoute, pagePlaybackId, type Route } from './route.ts';
+import { type AudienceStats, NO_SESSION, sessionOf, Viewers } from './viewers.ts';
 import { MEDIA_TYPES, mediaEtag, PartRequest, PlaylistRequest } from './waiting.ts';
 
 export interface OriginOptions {
@@ -13,6 +15,10 @@ export interface OriginOptions {
   readonly publicUrl: string;
   /** The folder of the built pages: player.html, audio.html, assets/. */
   readonly webRoot: string;
+  /** Playback sessions that are counted at a time, of all broadcasts together. */
+  readonly maxSessions?: number;
+  /** Monotonic milliseconds. */
+  readonly clock?: () => number;
   readonly log: Logger;
 }
 
@@ -23,6 +29,14 @@ export interface Origin {
   handle(req: IncomingMessage, res: ServerResponse): void;
   /** Playlists rendered so far. */
   readonly renders: number;
+  /** Viewers of all broadcasts now. */
+  readonly viewers: number;
+  /** Requests so far, by what they were for. */
+  readonly requests: Readonly<Record<Route['kind'], number>>;
+  /** Bytes of all playlists and media sent so far. */
+  readonly bytesOut: number;
+  /** Who watches a live stream's broadcast now; null when it has none. */
+  audience(playbackId: string): AudienceStats | null;
   /** From now on requests are answered 503. Those that wait are answered when their windows end. */
   close(): void;
 }
@@ -37,6 +51,8 @@ export function createOrigin(options: OriginOptions): Origin {
   const pages = new Pages(options.webRoot, publicUrl);
   if (!pages.built) log.warn('player pages are not built: embed URLs answer 503 until `npm run build` has run');
   const playlists = new PlaylistCache();
+  const viewers = new Viewers(options);
+  const requests = { multivariant: 0, media: 0, init: 0, segment: 0, part: 0, viewer: 0 };
   let closed = false;
 
   /** A proxy may hand on the public path with its prefix or without: both are the same resource. */
@@ -70,13 +86,29 @@ export function createOrigin(options: OriginOptions): Origin {
     const playlist = route.broadcastId === '';
     const window = playlist ? shelf.get(route.playbackId) : shelf.find(route.playbackId, route.broadcastId);
     if (!window || (route.userId !== null && route.userId !== window.userId)) return sendError(res, 404);
-    if (playlist) new PlaylistRequest(playlists, query, req, res, window, route).start();
-    else if (route.kind === 'part') new PartRequest(req, res, window, route).start();
+    requests[route.kind]++;
+    const audience = viewers.of(window);
+    audience.lastAccessMs = Date.now();
+    if (route.kind === 'viewer') return answerViewer(res, audience, query);
+    if (route.kind === 'media') {
+      const session = sessionOf(query);
+      if (session !== null && session !== NO_SESSION) viewers.seen(audience, session);
+    }
+    if (playlist) new PlaylistRequest(playlists, query, req, res, window, route, audience).start();
+    else if (route.kind === 'part') new PartRequest(req, res, window, route, audience).start();
     else {
       const chunks = route.kind === 'init' ? initChunks(window, route) : segmentChunks(window, route);
-      if (chunks) sendMedia(req, res, MEDIA_TYPES[route.rendition], mediaEtag(route), chunks);
+      if (chunks) audience.sent(sendMedia(req, res, MEDIA_TYPES[route.rendition], mediaEtag(route), chunks));
       else sendError(res, 404);
     }
+  };
+
+  /** A page says that somebody watches: it needs no session in its playlists, and caches may share them. */
+  const answerViewer = (res: ServerResponse, audience: Audience, query: string) => {
+    const session = sessionOf(query);
+    if (session === null || session === NO_SESSION) return sendError(res, 400);
+    viewers.seen(audience, session);
+    sendNothing(res);
   };
 
   return {
@@ -92,6 +124,17 @@ export function createOrigin(options: OriginOptions): Origin {
     },
     get renders() {
       return playlists.renders;
+    },
+    get viewers() {
+      return viewers.total;
+    },
+    get bytesOut() {
+      return viewers.bytesOut;
+    },
+    requests,
+    audience(playbackId) {
+      const window = shelf.get(playbackId);
+      return window ? viewers.stats(window) : null;
     },
     close() {
       closed = true;

@@ -26,6 +26,12 @@ export class RenderedPlaylist {
     this.#targetDurationS = targetDurationS;
   }
 
+  /** This with a viewer's session where reloads will carry it along: for no other viewer, and for no cache. */
+  forSession(session: string): RenderedPlaylist {
+    const text = this.identity.toString('latin1').replace(/^main\.m3u8$/m, `$&?_session=${session}`);
+    return new RenderedPlaylist(text, this.etag.slice(3, -1), this.#targetDurationS);
+  }
+
   get gzip(): Buffer {
     return (this.#gzip ??= gzipSync(this.identity));
   }

@@ -63,43 +63,52 @@ export function sendPreflight(res: ServerResponse): void {
   res.writeHead(204, PREFLIGHT).end();
 }
 
-/** Sends one Buffer or ASCII string, or 304 when the client has it. */
+/** Sends one Buffer or ASCII string, or 304 when the client has it. Returns the bytes of the body. */
 export function sendEntity(
   req: IncomingMessage,
   res: ServerResponse,
   headers: Headers,
   etag: string,
   body: Buffer | string,
-): void {
-  if (isFresh(req, etag)) sendNotModified(res, headers);
-  else {
-    res.writeHead(200, headers).end(body, 'latin1');
-    watchUnread(req);
+): number {
+  if (isFresh(req, etag)) {
+    sendNotModified(res, headers);
+    return 0;
   }
+  res.writeHead(200, headers).end(body, 'latin1');
+  watchUnread(req);
+  return req.method === 'HEAD' ? 0 : body.length;
 }
 
-/** Sends media that lies in several Buffers, whole or the range asked for, without joining them. */
+const NOTHING: Headers = ['Cache-Control', 'no-store', ...SHARED_HEADERS];
+
+/** All is well, and there is nothing to say. */
+export function sendNothing(res: ServerResponse): void {
+  res.writeHead(204, NOTHING).end();
+}
+
+/** Sends media that lies in several Buffers, whole or the range asked for, without joining them. Returns its bytes. */
 export function sendMedia(
   req: IncomingMessage,
   res: ServerResponse,
   type: string,
   etag: string,
   chunks: readonly Buffer[],
-): void {
+): number {
   let length = 0;
   for (const chunk of chunks) length += chunk.length;
   const headers: Headers = ['Content-Type', type, 'Cache-Control', IMMUTABLE, 'ETag', etag, 'Accept-Ranges', 'bytes'];
   headers.push(...SHARED_HEADERS);
   if (isFresh(req, etag)) {
     sendNotModified(res, headers);
-    return;
+    return 0;
   }
   const range = req.headers.range === undefined ? null : parseRange(req, etag, length);
   if (range === 'unsatisfiable') {
     headers[3] = 'no-store';
     headers.push('Content-Range', `bytes */${length}`, 'Content-Length', '0');
     res.writeHead(416, headers).end();
-    return;
+    return 0;
   }
   if (range) {
     headers.push('Content-Range', `bytes ${range.from}-${range.to - 1}/${length}`);
@@ -112,6 +121,8 @@ export function sendMedia(
     writeChunks(res, chunks);
   }
   watchUnread(req);
+  if (req.method === 'HEAD') return 0;
+  return range ? range.to - range.from : length;
 }
 
 function writeChunks(res: ServerResponse, chunks: readonly Buffer[]): void {

@@ -1,11 +1,11 @@
 /** What a media path names. One shape for all, so that the hot path stays monomorphic. */
 export interface Route {
-  readonly kind: 'multivariant' | 'media' | 'init' | 'segment' | 'part';
+  readonly kind: 'multivariant' | 'media' | 'init' | 'segment' | 'part' | 'viewer';
   readonly rendition: 'main' | 'audio';
   readonly playbackId: string;
   /** The optional owner in the path. */
   readonly userId: string | null;
-  /** Empty for playlists. */
+  /** Empty for playlists, and for a viewer's report. */
   readonly broadcastId: string;
   /** Segment number, or the run's number for `init`. */
   readonly number: number;
@@ -16,7 +16,7 @@ const PLAYBACK_ID = '(?:lv|live)_[0-9a-f]{32}';
 const ID = '[0-9a-f]{24}';
 const NUMBER = '0|[1-9][0-9]{0,14}';
 const MEDIA = new RegExp(
-  `^/hls/(?:(${ID})/)?(${PLAYBACK_ID})/(?:(index|main|audio)\\.m3u8|(${ID})/(audio-)?(?:init-(${NUMBER})\\.mp4|(${NUMBER})(?:\\.(${NUMBER}))?\\.m4s))$`,
+  `^/hls/(?:(${ID})/)?(${PLAYBACK_ID})/(?:(index|main|audio)\\.m3u8|(viewer)|(${ID})/(audio-)?(?:init-(${NUMBER})\\.mp4|(${NUMBER})(?:\\.(${NUMBER}))?\\.m4s))$`,
 );
 const PAGE = new RegExp(`^/embed/(${PLAYBACK_ID})$`);
 const ASSET = /^\/embed\/assets\/([A-Za-z0-9_-][A-Za-z0-9._-]*)$/;
@@ -25,9 +25,19 @@ const ASSET = /^\/embed\/assets\/([A-Za-z0-9_-][A-Za-z0-9._-]*)$/;
 export function mediaRoute(path: string): Route | null {
   const match = MEDIA.exec(path);
   if (!match) return null;
-  const [, userId, playbackId, playlist, broadcastId, audio, init, msn, part] = match;
+  const [, userId, playbackId, playlist, viewer, broadcastId, audio, init, msn, part] = match;
   return {
-    kind: playlist === 'index' ? 'multivariant' : playlist ? 'media' : init ? 'init' : part ? 'part' : 'segment',
+    kind: viewer
+      ? 'viewer'
+      : playlist === 'index'
+        ? 'multivariant'
+        : playlist
+          ? 'media'
+          : init
+            ? 'init'
+            : part
+              ? 'part'
+              : 'segment',
     rendition: playlist === 'audio' || audio ? 'audio' : 'main',
     playbackId,
     userId: userId ?? null,

@@ -1,11 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { monotonicMs } from '../base/index.ts';
 import type { LiveWindow, Waiter } from '../segments/index.ts';
+import type { Audience } from './audience.ts';
 import { type Directives, parseDirectives, tooFarAhead } from './directives.ts';
-import type { Freshness, PlaylistCache } from './playlist-cache.ts';
+import type { Freshness, PlaylistCache, RenderedPlaylist } from './playlist-cache.ts';
 import { hasRendition } from './playlist-model.ts';
 import { acceptsGzip, type ErrorStatus, sendEntity, sendError, sendMedia } from './respond.ts';
 import type { Route } from './route.ts';
+import { NO_SESSION, newSession, sessionOf } from './viewers.ts';
 
 /** How long a request for a stream that has just begun is held. */
 const FIRST_PLAYLIST_MS = 10_000;
@@ -19,12 +21,14 @@ abstract class WindowRequest implements Waiter {
   readonly res: ServerResponse;
   readonly window: LiveWindow;
   readonly route: Route;
+  readonly audience: Audience;
 
-  constructor(req: IncomingMessage, res: ServerResponse, window: LiveWindow, route: Route) {
+  constructor(req: IncomingMessage, res: ServerResponse, window: LiveWindow, route: Route, audience: Audience) {
     this.req = req;
     this.res = res;
     this.window = window;
     this.route = route;
+    this.audience = audience;
   }
 
   /** Answers if it can. False when it must wait, until `deadlineMs` at most. */
@@ -72,7 +76,7 @@ export class PlaylistRequest extends WindowRequest {
   constructor(
     playlists: PlaylistCache,
     query: string,
-    ...rest: [req: IncomingMessage, res: ServerResponse, window: LiveWindow, route: Route]
+    ...rest: [req: IncomingMessage, res: ServerResponse, window: LiveWindow, route: Route, audience: Audience]
   ) {
     super(...rest);
     this.#playlists = playlists;
@@ -119,13 +123,18 @@ export class PlaylistRequest extends WindowRequest {
   }
 
   #answer(freshness: Freshness, skip: boolean): true {
-    const playlist =
-      this.route.kind === 'multivariant'
-        ? this.#playlists.multivariant(this.window)
-        : this.#playlists.media(this.window, this.route.rendition, skip);
+    let playlist: RenderedPlaylist;
+    if (this.route.kind === 'multivariant') {
+      playlist = this.#playlists.multivariant(this.window);
+      const session = sessionOf(this.#query) ?? newSession();
+      if (session !== NO_SESSION) {
+        playlist = playlist.forSession(session);
+        freshness = 'none';
+      }
+    } else playlist = this.#playlists.media(this.window, this.route.rendition, skip);
     const gzip = acceptsGzip(this.req);
     const body = gzip ? playlist.gzip : playlist.identity;
-    sendEntity(this.req, this.res, playlist.headers(freshness, gzip), playlist.etag, body);
+    this.audience.sent(sendEntity(this.req, this.res, playlist.headers(freshness, gzip), playlist.etag, body));
     return true;
   }
 }
@@ -138,7 +147,7 @@ export class PartRequest extends WindowRequest {
     if (!segment?.start[rendition]) return this.fail(404);
     const found = segment.parts[part]?.[rendition];
     if (found) {
-      sendMedia(this.req, this.res, MEDIA_TYPES[rendition], mediaEtag(this.route), [found]);
+      this.audience.sent(sendMedia(this.req, this.res, MEDIA_TYPES[rendition], mediaEtag(this.route), [found]));
       return true;
     }
     const hinted = !segment.complete && part === segment.parts.length && !this.window.paused && !this.window.ended;

@@ -1,5 +1,6 @@
 import type { Logger } from '../base/index.ts';
 
+/** How a packager cuts. Times of media. */
 export interface PackagerOptions {
   /** Aimed at; fitted once to the publisher's frame rate. */
   readonly partTargetMs: number;
@@ -16,6 +17,7 @@ export interface PackagerOptions {
   readonly log?: Logger;
 }
 
+/** What `src/app.ts` does not set. */
 export const DEFAULT_OPTIONS: PackagerOptions = {
   partTargetMs: 334,
   segmentMs: 2000,

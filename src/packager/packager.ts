@@ -11,6 +11,7 @@ const FIRST_MS = 10_000;
 /** Sound of a new configuration that waits for a key frame. */
 const LATE_SOUND_MS = 2000;
 
+/** What a packager has done so far. */
 export interface PackagerStats {
   readonly packets: number;
   readonly parts: number;

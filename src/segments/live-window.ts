@@ -13,6 +13,7 @@ interface HeldSegment extends WindowSegment {
   expiresMs: number;
 }
 
+/** Names, first numbers and limits of one broadcast's window. */
 export interface LiveWindowOptions {
   readonly broadcastId: string;
   readonly playbackId: string;
@@ -26,6 +27,8 @@ export interface LiveWindowOptions {
   readonly maxBytes: number;
   /** A run begins: its first segment carries EXT-X-DISCONTINUITY. */
   readonly onDiscontinuity?: () => void;
+  /** Once, when `maxBytes` has made a segment go before its time. */
+  readonly onFull?: () => void;
   readonly onEnd?: (window: LiveWindow) => void;
   /** Monotonic milliseconds. */
   readonly clock?: () => number;
@@ -68,6 +71,7 @@ export class LiveWindow implements PartSink {
   #partTargetUs = 0;
   #version = 0;
   #bytes = 0;
+  #toldFull = false;
   #paused = false;
   #ended = false;
 
@@ -303,6 +307,9 @@ export class LiveWindow implements PartSink {
     while (this.#bytes > this.#options.maxBytes && this.#held.length > 1) {
       if (this.#listedFrom === 0) this.#unlist();
       this.#forgetOldest();
+      if (this.#toldFull) continue;
+      this.#toldFull = true;
+      this.#options.onFull?.();
     }
   }
 }

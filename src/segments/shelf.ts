@@ -1,5 +1,6 @@
 import { LiveWindow } from './live-window.ts';
 
+/** What holds for every window. */
 export interface ShelfOptions {
   /** Windows last at least this long (DVR); 0 for what the draft asks. */
   readonly minWindowMs: number;
@@ -51,6 +52,8 @@ export class Shelf {
     readonly discontinuitySequence: number;
     /** Told of each one, so that the caller can number the next broadcast's higher. */
     readonly onDiscontinuity?: () => void;
+    /** Told once, when `maxBytes` has made a segment go before its time: the window is shorter than asked for. */
+    readonly onFull?: () => void;
   }): LiveWindow {
     const { discontinuitySequence, ...names } = broadcast;
     const place = this.#places.get(broadcast.playbackId) ?? { current: null, earlier: new Set() };

@@ -1,83 +1,124 @@
-import type { CompiledQuery, Insertable, Kysely, Selectable } from 'kysely';
-import { newId, randomHex } from '../base/index.ts';
-import { type Environment, type LiveStreamChange, mergeSettings, type Settings } from '../contract/index.ts';
-import type { LiveStreamsTable, Tables } from './schema.ts';
-
-export interface LiveStreamRow {
-  readonly id: string;
-  readonly organizationId: string;
-  readonly environment: Environment;
-  readonly userId: string;
-  readonly playbackId: string;
-  readonly password: string;
-  readonly name: string;
-  readonly enabled: boolean;
-  readonly settings: Settings;
-  readonly createdMs: number;
-}
-
-/** What a caller may see at all. A live stream outside it does not exist for the caller. */
-export interface Scope {
-  readonly organizationId: string;
-  readonly environment: Environment;
-}
+import type { CompiledQuery, Kysely, Selectable } from 'kysely';
+import { newId, randomHex, type SecretBox } from '../base/index.ts';
+import { type LiveStreamChange, mergeSettings } from '../contract/index.ts';
+import { liveStreamPayload } from './event-payloads.ts';
+import {
+  fromColumns,
+  type LiveStreamRow,
+  passwordPurpose,
+  previousPasswordPurpose,
+  type Scope,
+  type StreamKind,
+  settingsColumns,
+  toColumns,
+} from './live-stream-row.ts';
+import { fromPlatformColumns, type PlatformRow } from './platform-row.ts';
+import { recordEvent } from './record-event.ts';
+import type { LiveStreamsTable, PlatformsTable, Tables } from './schema.ts';
 
 export interface Page {
   readonly rows: LiveStreamRow[];
   readonly total: number;
 }
 
-export interface LiveStreams {
-  create(owner: Scope & { readonly userId: string }, values: LiveStreamChange): Promise<LiveStreamRow>;
-  get(scope: Scope, id: string): Promise<LiveStreamRow | null>;
-  /** Newest first; `page` counts from 1. `total` is that of the scope. */
-  list(scope: Scope, page: { readonly page: number; readonly limit: number }): Promise<Page>;
-  /** Settings are merged, the rest is replaced; null when there is no such live stream. */
-  update(scope: Scope, id: string, change: LiveStreamChange): Promise<LiveStreamRow | null>;
-  /** False when there is no such live stream. */
-  delete(scope: Scope, id: string): Promise<boolean>;
+export interface PageOptions {
+  /** From 1 up. */
+  readonly page: number;
+  readonly limit: number;
+  /** Only those with this setting. */
+  readonly lowLatencyPlayback?: boolean;
 }
 
-/** The live streams, each call one statement or one transaction. */
+export interface CreateOptions {
+  readonly kind?: StreamKind;
+  /** The id of an attempt that may have been cut off: what it made is returned, and nothing made twice. */
+  readonly id?: string;
+}
+
+/** Everything but the creation is for one kind, live streams unless it is said: the other kind's are not found. */
+export interface LiveStreams {
+  create(
+    owner: Scope & { readonly userId: string },
+    values: LiveStreamChange,
+    options?: CreateOptions,
+  ): Promise<LiveStreamRow>;
+  get(scope: Scope, id: string, kind?: StreamKind): Promise<LiveStreamRow | null>;
+  /** Newest first. `total` is that of the scope. */
+  list(scope: Scope, page: PageOptions, kind?: StreamKind): Promise<Page>;
+  /** Settings are merged, the rest is replaced; null when there is no such live stream. */
+  update(scope: Scope, id: string, change: LiveStreamChange, kind?: StreamKind): Promise<LiveStreamRow | null>;
+  /**
+   * Gives it a new password; the one before stays valid for `overlapMs`, and one from before that dies now. Null when there is no
+   * such live stream.
+   */
+  rotateKey(scope: Scope, id: string, overlapMs: number): Promise<LiveStreamRow | null>;
+  /** With its platforms. False when there is no such live stream. */
+  delete(scope: Scope, id: string, kind?: StreamKind): Promise<boolean>;
+}
+
+/** The live streams, each call one statement or one transaction, which also holds the event of what it changes. */
 export class LiveStreamStore implements LiveStreams {
   readonly #db: Kysely<Tables>;
+  readonly #secrets: SecretBox;
 
-  /** Compiled once: it answers most of the API's calls, and compiling costs more than running it. */
+  /** Compiled once: they answer most of the API's calls, and compiling costs more than running them. */
   readonly #getQuery: CompiledQuery;
+  readonly #platformsQuery: CompiledQuery;
 
-  constructor(db: Kysely<Tables>) {
+  constructor(db: Kysely<Tables>, secrets: SecretBox) {
     this.#db = db;
-    this.#getQuery = one(db, { organizationId: '', environment: 'production' }, '').compile();
+    this.#secrets = secrets;
+    this.#getQuery = one(db, { organizationId: '', environment: 'production' }, '', 'live').compile();
+    this.#platformsQuery = platformsOf(db, ['']).compile();
   }
 
-  async create(owner: Scope & { readonly userId: string }, values: LiveStreamChange): Promise<LiveStreamRow> {
+  async create(
+    owner: Scope & { readonly userId: string },
+    values: LiveStreamChange,
+    { kind = 'live', id }: CreateOptions = {},
+  ): Promise<LiveStreamRow> {
+    const there = id === undefined ? null : await this.get(owner, id, kind);
+    if (there) return there;
     const row: LiveStreamRow = {
-      id: newId(),
+      id: id ?? newId(),
       organizationId: owner.organizationId,
       environment: owner.environment,
+      kind,
       userId: owner.userId,
       playbackId: `lv_${randomHex(16)}`,
       password: randomHex(4),
       name: values.name ?? '',
       enabled: values.enabled ?? true,
       settings: mergeSettings({}, values.settings ?? {}),
+      platforms: [],
       createdMs: Date.now(),
     };
-    await this.#db.insertInto('live_streams').values(toColumns(row)).execute();
+    await this.#db.transaction().execute(async (transaction) => {
+      await transaction.insertInto('live_streams').values(toColumns(row, this.#secrets)).execute();
+      await tell(transaction, 'stream-created', row);
+    });
     return row;
   }
 
-  async get(scope: Scope, id: string): Promise<LiveStreamRow | null> {
-    const parameters = [id, scope.organizationId, scope.environment];
-    const { rows } = await this.#db.executeQuery<Selectable<LiveStreamsTable>>({ ...this.#getQuery, parameters });
-    return rows[0] ? fromColumns(rows[0]) : null;
+  async get(scope: Scope, id: string, kind: StreamKind = 'live'): Promise<LiveStreamRow | null> {
+    const parameters = [id, scope.organizationId, scope.environment, kind];
+    const [streams, platforms] = await Promise.all([
+      this.#db.executeQuery<Selectable<LiveStreamsTable>>({ ...this.#getQuery, parameters }),
+      this.#db.executeQuery<Selectable<PlatformsTable>>({ ...this.#platformsQuery, parameters: [id] }),
+    ]);
+    const row = streams.rows[0];
+    return row ? this.#fromColumns(row, platforms.rows) : null;
   }
 
-  async list(scope: Scope, { page, limit }: { readonly page: number; readonly limit: number }): Promise<Page> {
+  async list(scope: Scope, { page, limit, lowLatencyPlayback }: PageOptions, kind: StreamKind = 'live'): Promise<Page> {
     const all = this.#db
       .selectFrom('live_streams')
       .where('organization_id', '=', scope.organizationId)
-      .where('environment', '=', scope.environment);
+      .where('environment', '=', scope.environment)
+      .where('kind', '=', kind)
+      .$if(lowLatencyPlayback !== undefined, (query) =>
+        query.where('low_latency_playback', '=', lowLatencyPlayback ? 1 : 0),
+      );
     const [count, rows] = await Promise.all([
       all.select((select) => select.fn.countAll<number>().as('total')).executeTakeFirstOrThrow(),
       all
@@ -88,72 +129,126 @@ export class LiveStreamStore implements LiveStreams {
         .offset((page - 1) * limit)
         .execute(),
     ]);
-    return { rows: rows.map(fromColumns), total: count.total };
+    const ids = rows.map((row) => row.id);
+    const platforms = ids.length > 0 ? await platformsOf(this.#db, ids).execute() : [];
+    const of = Map.groupBy(platforms, (platform) => platform.live_stream_id);
+    return { rows: rows.map((row) => this.#fromColumns(row, of.get(row.id) ?? [])), total: count.total };
   }
 
-  update(scope: Scope, id: string, change: LiveStreamChange): Promise<LiveStreamRow | null> {
-    return this.#db.transaction().execute(async (transaction) => {
-      const before = await one(transaction, scope, id).executeTakeFirst();
-      if (!before) return null;
-      const row = fromColumns(before);
+  update(scope: Scope, id: string, change: LiveStreamChange, kind: StreamKind = 'live'): Promise<LiveStreamRow | null> {
+    return this.#change(scope, id, kind, async (transaction, row) => {
       const after: LiveStreamRow = {
         ...row,
         name: change.name ?? row.name,
         enabled: change.enabled ?? row.enabled,
         settings: change.settings ? mergeSettings(row.settings, change.settings) : row.settings,
       };
-      const { name, enabled, settings } = toColumns(after);
-      await transaction.updateTable('live_streams').set({ name, enabled, settings }).where('id', '=', id).execute();
+      await transaction
+        .updateTable('live_streams')
+        .set({ name: after.name, enabled: after.enabled ? 1 : 0, ...settingsColumns(after, this.#secrets) })
+        .where('id', '=', id)
+        .execute();
+      if (after.enabled !== row.enabled) await tell(transaction, 'stream-status-toggle', after);
       return after;
     });
   }
 
-  async delete(scope: Scope, id: string): Promise<boolean> {
-    const { numDeletedRows } = await this.#db
-      .deleteFrom('live_streams')
-      .where('id', '=', id)
-      .where('organization_id', '=', scope.organizationId)
-      .where('environment', '=', scope.environment)
-      .executeTakeFirstOrThrow();
-    return numDeletedRows > 0n;
+  rotateKey(scope: Scope, id: string, overlapMs: number): Promise<LiveStreamRow | null> {
+    return this.#change(scope, id, 'live', async (transaction, row) => {
+      const after: LiveStreamRow = { ...row, password: randomHex(4) };
+      const previous =
+        overlapMs > 0
+          ? {
+              previous_password: this.#secrets.seal(row.password, previousPasswordPurpose(id)),
+              previous_until_ms: Date.now() + overlapMs,
+            }
+          : { previous_password: null, previous_until_ms: null };
+      await transaction
+        .updateTable('live_streams')
+        .set({ password: this.#secrets.seal(after.password, passwordPurpose(id)), ...previous })
+        .where('id', '=', id)
+        .execute();
+      await tell(transaction, 'stream-key-rotated', after);
+      return after;
+    });
+  }
+
+  async delete(scope: Scope, id: string, kind: StreamKind = 'live'): Promise<boolean> {
+    const deleted = await this.#change(scope, id, kind, async (transaction, row) => {
+      await transaction.deleteFrom('live_streams').where('id', '=', id).execute();
+      await tell(transaction, 'stream-removed', row);
+      return row;
+    });
+    return deleted !== null;
+  }
+
+  /** Runs `change` in a transaction that holds the row for itself; null when there is none. */
+  #change<T>(
+    scope: Scope,
+    id: string,
+    kind: StreamKind,
+    change: (transaction: Kysely<Tables>, row: LiveStreamRow) => Promise<T>,
+  ): Promise<T | null> {
+    return this.#db.transaction().execute(async (transaction) => {
+      if (!(await lockLiveStream(transaction, scope, id, kind))) return null;
+      const [row, platforms] = await Promise.all([
+        one(transaction, scope, id, kind).executeTakeFirstOrThrow(),
+        platformsOf(transaction, [id]).execute(),
+      ]);
+      return change(transaction, this.#fromColumns(row, platforms));
+    });
+  }
+
+  #fromColumns(row: Selectable<LiveStreamsTable>, platforms: readonly Selectable<PlatformsTable>[]): LiveStreamRow {
+    const rows: PlatformRow[] = platforms.map((platform) => fromPlatformColumns(platform, this.#secrets));
+    return fromColumns(row, this.#secrets, rows);
   }
 }
 
-function one(db: Kysely<Tables>, scope: Scope, id: string) {
+/**
+ * Makes other transactions that change the live stream wait for this one's end: on SQLite they do so anyway, on Postgres a write
+ * that changes nothing is the one way to say so that both understand. False when there is no such live stream.
+ */
+export async function lockLiveStream(
+  transaction: Kysely<Tables>,
+  scope: Scope,
+  id: string,
+  kind: StreamKind = 'live',
+): Promise<boolean> {
+  const { numUpdatedRows } = await transaction
+    .updateTable('live_streams')
+    .set(({ ref }) => ({ kind: ref('kind') }))
+    .where('id', '=', id)
+    .where('organization_id', '=', scope.organizationId)
+    .where('environment', '=', scope.environment)
+    .where('kind', '=', kind)
+    .executeTakeFirstOrThrow();
+  return numUpdatedRows > 0n;
+}
+
+function one(db: Kysely<Tables>, scope: Scope, id: string, kind: StreamKind) {
   return db
     .selectFrom('live_streams')
     .selectAll()
     .where('id', '=', id)
     .where('organization_id', '=', scope.organizationId)
-    .where('environment', '=', scope.environment);
+    .where('environment', '=', scope.environment)
+    .where('kind', '=', kind);
 }
 
-function toColumns(row: LiveStreamRow): Insertable<LiveStreamsTable> {
-  return {
-    id: row.id,
-    organization_id: row.organizationId,
-    environment: row.environment,
-    user_id: row.userId,
-    playback_id: row.playbackId,
-    password: row.password,
-    name: row.name,
-    enabled: row.enabled ? 1 : 0,
-    settings: JSON.stringify(row.settings),
-    created_ms: row.createdMs,
-  };
-}
+const platformsOf = (db: Kysely<Tables>, liveStreamIds: readonly string[]) =>
+  db
+    .selectFrom('platforms')
+    .selectAll()
+    .where('live_stream_id', 'in', liveStreamIds)
+    .orderBy('created_ms')
+    .orderBy('id');
 
-function fromColumns(row: Selectable<LiveStreamsTable>): LiveStreamRow {
-  return {
-    id: row.id,
-    organizationId: row.organization_id,
-    environment: row.environment,
-    userId: row.user_id,
-    playbackId: row.playback_id,
-    password: row.password,
-    name: row.name,
-    enabled: row.enabled === 1,
-    settings: JSON.parse(row.settings),
-    createdMs: row.created_ms,
-  };
+function tell(
+  transaction: Kysely<Tables>,
+  name: 'stream-created' | 'stream-removed' | 'stream-status-toggle' | 'stream-key-rotated',
+  row: LiveStreamRow,
+): Promise<void> {
+  const { organizationId, environment, id: liveStreamId } = row;
+  return recordEvent(transaction, { organizationId, environment, liveStreamId, name, payload: liveStreamPayload(row) });
 }

@@ -1,69 +1,19 @@
-import type { Kysely } from 'kysely';
 import type { Migration } from 'kysely/migration';
+import * as start from './migrations/0001-start.ts';
+import * as tenants from './migrations/0002-tenants.ts';
+import * as events from './migrations/0003-events.ts';
+import * as platforms from './migrations/0004-platforms.ts';
+import * as settings from './migrations/0005-settings.ts';
 
-/** Every step from an empty database to today's, in the order of their names. A released step is never edited. */
+/**
+ * Every step from an empty database to today's, in the order of their names: one file each under `migrations/`, its `up` alone.
+ * A released step is never edited. Steps only add (tables, columns with a default or null), so that the version before goes on
+ * working beside them; one that takes something away has `_contract_` in its name, and older versions refuse a database with it.
+ */
 export const MIGRATIONS: Record<string, Migration> = {
-  '0001_organizations_tokens_live_streams': { up: start },
+  '0001_organizations_tokens_live_streams': start,
+  '0002_tenants': tenants,
+  '0003_events': events,
+  '0004_platforms': platforms,
+  '0005_settings': settings,
 };
-
-async function start(db: Kysely<unknown>): Promise<void> {
-  await db.schema
-    .createTable('organizations')
-    .addColumn('id', 'text', (column) => column.primaryKey())
-    .addColumn('name', 'text', (column) => column.notNull())
-    .addColumn('created_ms', 'bigint', (column) => column.notNull())
-    .execute();
-  await db.schema
-    .createTable('users')
-    .addColumn('id', 'text', (column) => column.primaryKey())
-    .addColumn('organization_id', 'text', (column) => column.notNull().references('organizations.id'))
-    .addColumn('email', 'text', (column) => column.unique())
-    .addColumn('role', 'text', (column) => column.notNull())
-    .addColumn('created_ms', 'bigint', (column) => column.notNull())
-    .execute();
-  await db.schema
-    .createTable('environments')
-    .addColumn('organization_id', 'text', (column) => column.notNull().references('organizations.id'))
-    .addColumn('name', 'text', (column) => column.notNull())
-    .addPrimaryKeyConstraint('environments_pk', ['organization_id', 'name'])
-    .execute();
-  await db.schema
-    .createTable('access_tokens')
-    .addColumn('id', 'text', (column) => column.primaryKey())
-    .addColumn('organization_id', 'text', (column) => column.notNull())
-    .addColumn('environment', 'text', (column) => column.notNull())
-    .addColumn('user_id', 'text', (column) => column.notNull().references('users.id'))
-    .addColumn('name', 'text', (column) => column.notNull())
-    .addColumn('secret_hash', 'text', (column) => column.notNull())
-    .addColumn('created_ms', 'bigint', (column) => column.notNull())
-    .addColumn('last_used_ms', 'bigint')
-    .addColumn('revoked_ms', 'bigint')
-    .addForeignKeyConstraint('access_tokens_environment', ['organization_id', 'environment'], 'environments', [
-      'organization_id',
-      'name',
-    ])
-    .execute();
-  await db.schema
-    .createTable('live_streams')
-    .addColumn('id', 'text', (column) => column.primaryKey())
-    .addColumn('organization_id', 'text', (column) => column.notNull())
-    .addColumn('environment', 'text', (column) => column.notNull())
-    .addColumn('user_id', 'text', (column) => column.notNull().references('users.id'))
-    .addColumn('playback_id', 'text', (column) => column.notNull().unique())
-    .addColumn('password', 'text', (column) => column.notNull())
-    .addColumn('name', 'text', (column) => column.notNull())
-    .addColumn('enabled', 'integer', (column) => column.notNull())
-    .addColumn('settings', 'text', (column) => column.notNull())
-    .addColumn('discontinuities', 'integer', (column) => column.notNull().defaultTo(0))
-    .addColumn('created_ms', 'bigint', (column) => column.notNull())
-    .addForeignKeyConstraint('live_streams_environment', ['organization_id', 'environment'], 'environments', [
-      'organization_id',
-      'name',
-    ])
-    .execute();
-  await db.schema
-    .createIndex('live_streams_newest')
-    .on('live_streams')
-    .columns(['organization_id', 'environment', 'created_ms', 'id'])
-    .execute();
-}

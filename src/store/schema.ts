@@ -1,5 +1,14 @@
 import type { Generated } from 'kysely';
-import type { Environment } from '../contract/index.ts';
+import type { Environment, Role, TokenRole } from '../contract/index.ts';
+import type {
+  BroadcastsTable,
+  DeliveriesTable,
+  DeliveryAttemptsTable,
+  EventCountersTable,
+  EventsTable,
+  WebhookEndpointsTable,
+  WebhookSecretsTable,
+} from './event-tables.ts';
 
 // The tables as Kysely sees them. Portable columns only: text ids, integer milliseconds (`_ms`), 0 and 1 for booleans, JSON in
 // text, digests in hex; so that the same queries serve SQLite and Postgres.
@@ -8,14 +17,64 @@ export interface OrganizationsTable {
   id: string;
   name: string;
   created_ms: number;
+  /** Set: gone for everybody; the row stays for what refers to it. */
+  deleted_ms: Generated<number | null>;
 }
 
 export interface UsersTable {
   id: string;
+  /** Where the user was made. `memberships` says who belongs where; these two are for the version before it. */
   organization_id: string;
-  /** Null until the owner has signed in somewhere: the first start knows no address. */
+  role: Role;
+  /** In small letters. Null until the set-up: the first start knows no address. */
   email: string | null;
-  role: 'owner';
+  name: Generated<string>;
+  /** argon2id, as `passwords.ts` writes it. */
+  password_hash: Generated<string | null>;
+  created_ms: number;
+}
+
+export interface MembershipsTable {
+  organization_id: string;
+  user_id: string;
+  role: Role;
+  created_ms: number;
+}
+
+/** Invitations that nobody has accepted: an accepted one is gone. */
+export interface InvitationsTable {
+  id: string;
+  organization_id: string;
+  email: string;
+  role: Role;
+  /** SHA-256 of the token in the link. */
+  token_hash: string;
+  invited_by: string;
+  created_ms: number;
+  expires_ms: number;
+}
+
+export interface SessionsTable {
+  id: string;
+  user_id: string;
+  /** SHA-256 of the cookie's value. */
+  secret_hash: string;
+  created_ms: number;
+  last_used_ms: number;
+  user_agent: string;
+  address: string;
+}
+
+export interface PasswordResetsTable {
+  /** SHA-256 of the token in the link. */
+  token_hash: string;
+  user_id: string;
+  expires_ms: number;
+}
+
+export interface SetupTokensTable {
+  /** SHA-256 of the token in the link that `serve` prints. */
+  token_hash: string;
   created_ms: number;
 }
 
@@ -28,9 +87,11 @@ export interface AccessTokensTable {
   id: string;
   organization_id: string;
   environment: Environment;
-  /** Whom the token acts for. */
+  /** Who made the token and whom it acts for. */
   user_id: string;
   name: string;
+  role: Generated<TokenRole>;
+  expires_ms: Generated<number | null>;
   /** SHA-256 of the secret. */
   secret_hash: string;
   created_ms: number;
@@ -45,20 +106,80 @@ export interface LiveStreamsTable {
   user_id: string;
   /** `lv_<32 hex>`: public, the part of the key before `?`. */
   playback_id: string;
-  /** The secret part of the key. In clear, because the API has to show the key. */
+  /** What makes it: POST /live_streams or POST /sub_second_streams. */
+  kind: Generated<'live' | 'sub_second'>;
+  /** The secret part of the key. Sealed. */
   password: string;
+  /** The one before the last rotation, valid until `previous_until_ms`. Sealed. */
+  previous_password: Generated<string | null>;
+  previous_until_ms: Generated<number | null>;
   name: string;
   enabled: 0 | 1;
+  /** JSON, sealed: an embed password and the address of a pull are secrets. */
   settings: string;
+  /** Of the settings, for the list's filter. */
+  low_latency_playback: Generated<0 | 1>;
   /** Of its playlists, ever. */
   discontinuities: Generated<number>;
   created_ms: number;
+}
+
+export interface PlatformsTable {
+  id: string;
+  live_stream_id: string;
+  template: string;
+  name: string;
+  enabled: 0 | 1;
+  server: string;
+  /** Sealed. */
+  key: string;
+  /** JSON. */
+  metadata: string | null;
+  created_ms: number;
+}
+
+export interface IdempotencyKeysTable {
+  /** SHA-256 of who sent it and the key. */
+  id: string;
+  /** SHA-256 of what was asked for. */
+  fingerprint: string;
+  /** What the object that is created is called: a second attempt after a crash meets the first one's. */
+  object_id: string;
+  /** Who is at it, until `lease_until_ms`; null: nobody. */
+  lease: string | null;
+  lease_until_ms: number;
+  /** Null until it is answered. */
+  status: number | null;
+  /** Sealed: it may hold secrets. */
+  answer: string | null;
+  created_ms: number;
+}
+
+/** What the installation remembers of itself. */
+export interface SettingsTable {
+  name: string;
+  value: string;
 }
 
 export interface Tables {
   organizations: OrganizationsTable;
   users: UsersTable;
   environments: EnvironmentsTable;
+  memberships: MembershipsTable;
+  invitations: InvitationsTable;
+  sessions: SessionsTable;
+  password_resets: PasswordResetsTable;
+  setup_tokens: SetupTokensTable;
   access_tokens: AccessTokensTable;
   live_streams: LiveStreamsTable;
+  platforms: PlatformsTable;
+  idempotency_keys: IdempotencyKeysTable;
+  event_counters: EventCountersTable;
+  events: EventsTable;
+  webhook_endpoints: WebhookEndpointsTable;
+  webhook_secrets: WebhookSecretsTable;
+  deliveries: DeliveriesTable;
+  delivery_attempts: DeliveryAttemptsTable;
+  broadcasts: BroadcastsTable;
+  settings: SettingsTable;
 }

@@ -3,6 +3,7 @@ import { CodedError, type Logger, monotonicMs } from '../base/index.ts';
 import type { Answer, Request } from './sqlite-messages.ts';
 
 interface Waiting {
+  readonly sinceMs: number;
   resolve(answer: Answer): void;
   reject(error: Error): void;
 }
@@ -11,6 +12,11 @@ interface Waiting {
 const MAX_WAITING = 10_000;
 const FIRST_RESTART_MS = 50;
 const LAST_RESTART_MS = 5000;
+/** For a statement to begin, and for its answer: no request hangs while a disk or another process holds the file (L19). */
+const BEGIN_WITHIN_MS = 2500;
+const ANSWER_WITHIN_MS = 5000;
+const LOOK_EVERY_MS = 500;
+const FAR_AWAY = 2n ** 62n;
 /** SQLite's primary result codes that are nobody's mistake and may pass: PERM, BUSY, LOCKED, NOMEM, READONLY, IOERR, FULL, CANTOPEN. */
 const UNAVAILABLE = new Set([3, 5, 6, 7, 8, 10, 13, 14]);
 
@@ -36,6 +42,7 @@ export class SqliteClient {
   #restartMs = FIRST_RESTART_MS;
   #restart: NodeJS.Timeout | null = null;
   #closing: PromiseWithResolvers<void> | null = null;
+  #hurry: NodeJS.Timeout | null = null;
 
   constructor(spawn: () => Worker, log: Logger) {
     this.#spawn = spawn;
@@ -50,8 +57,14 @@ export class SqliteClient {
       return Promise.reject(unavailable('Too many statements wait for the database.'));
     if (this.#outbox.length === 0) setImmediate(this.#flush);
     const id = ++this.#lastId;
-    this.#outbox.push({ id, sql, parameters, control });
-    return new Promise((resolve, reject) => this.#waiting.set(id, { resolve, reject }));
+    const beginBy = this.#hurry ? process.hrtime.bigint() + BigInt(BEGIN_WITHIN_MS * 1e6) : FAR_AWAY;
+    this.#outbox.push({ id, sql, parameters, control, beginBy });
+    return new Promise((resolve, reject) => this.#waiting.set(id, { sinceMs: monotonicMs(), resolve, reject }));
+  }
+
+  /** From now on a statement that takes too long fails with store_unavailable; migrations before that may take their time. */
+  hurry(): void {
+    this.#hurry ??= setInterval(() => this.#giveUpOld(), LOOK_EVERY_MS).unref();
   }
 
   /** Lets the thread finish what it was given, then ends it. */
@@ -59,6 +72,7 @@ export class SqliteClient {
     if (this.#closing) return this.#closing.promise;
     this.#closing = Promise.withResolvers();
     if (this.#restart) clearTimeout(this.#restart);
+    if (this.#hurry) clearInterval(this.#hurry);
     this.#flush();
     if (this.#worker) this.#worker.postMessage('close');
     else this.#closing.resolve();
@@ -100,6 +114,16 @@ export class SqliteClient {
       this.#restart = setTimeout(() => this.#start(), this.#restartMs);
       this.#restartMs = Math.min(this.#restartMs * 2, LAST_RESTART_MS);
     });
+  }
+
+  /** The oldest come first. What the thread does with them is not known: a write may still happen. */
+  #giveUpOld(): void {
+    const before = monotonicMs() - ANSWER_WITHIN_MS;
+    for (const [id, { sinceMs, reject }] of this.#waiting) {
+      if (sinceMs > before) return;
+      this.#waiting.delete(id);
+      reject(unavailable('SQLite does not answer: the disk is too slow, or another program holds the file.'));
+    }
   }
 
   #settle(answer: Answer): void {

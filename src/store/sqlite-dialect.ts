@@ -4,6 +4,7 @@ import {
   type Dialect,
   type Driver,
   type QueryResult,
+  type SelectModifierNode,
   SqliteAdapter,
   SqliteIntrospector,
   SqliteQueryCompiler,
@@ -16,8 +17,26 @@ export const sqliteDialect = (client: SqliteClient): Dialect => ({
   createAdapter: () => new Adapter(),
   createDriver: () => new SqliteDriver(client),
   createIntrospector: (db) => new SqliteIntrospector(db),
-  createQueryCompiler: () => new SqliteQueryCompiler(),
+  createQueryCompiler: () => new QueryCompiler(),
 });
+
+/**
+ * Row locks (`forUpdate`, `skipLocked`), which Postgres needs, are left out: SQLite has one writer, and a transaction is it from its
+ * begin on. So one query serves both.
+ */
+class QueryCompiler extends SqliteQueryCompiler {
+  protected override visitSelectModifier(node: SelectModifierNode): void {
+    if (!LOCKS.has(node.modifier)) super.visitSelectModifier(node);
+  }
+}
+
+const LOCKS = new Set<SelectModifierNode['modifier']>([
+  'ForUpdate',
+  'ForNoKeyUpdate',
+  'ForShare',
+  'ForKeyShare',
+  'SkipLocked',
+]);
 
 class Adapter extends SqliteAdapter {
   /** Else Kysely would let one statement at a time travel to the thread; the driver below keeps transactions apart itself. */
@@ -70,6 +89,8 @@ class SqliteDriver implements Driver {
       // IMMEDIATE takes the write lock now: a read that is upgraded later fails at once when another process wrote between.
       await this.run(connection, 'begin immediate', [], true);
     } catch (error) {
+      // Given up here, it may still begin over there.
+      this.#client.execute('rollback', [], true).catch(() => {});
       this.#end(connection);
       throw error;
     }

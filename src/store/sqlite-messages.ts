@@ -6,6 +6,8 @@ export interface Request {
   readonly sql: string;
   readonly parameters: readonly unknown[];
   readonly control: boolean;
+  /** By the machine's monotonic clock (`process.hrtime`, the same in all threads); not begun by then, it is not begun at all. */
+  readonly beginBy: bigint;
 }
 
 export interface Answer {

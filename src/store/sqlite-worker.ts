@@ -6,10 +6,13 @@ import type { Answer, Request } from './sqlite-messages.ts';
 // order. Statements that came together share a transaction, hence one fsync, and are answered only after its commit.
 
 const MAX_STATEMENTS = 500;
+/** For another process's write to end: longer and the statements behind wait too long (L19). */
+const BUSY_MS = 2000;
+const SQLITE_BUSY = 5;
 
 const port = parentPort!;
 const db = new DatabaseSync((workerData as { file: string }).file, {
-  timeout: 5000,
+  timeout: BUSY_MS,
   enableForeignKeyConstraints: true,
 });
 // FULL: a commit is on the disk before it is answered. NORMAL would lose the last ones in a power cut.
@@ -53,6 +56,9 @@ function runTogether(requests: Request[]): Answer[] {
 
 function run(request: Request): Answer {
   try {
+    // Who asked has given up, or is about to. Only a rollback is never too late.
+    if (request.sql !== 'rollback' && process.hrtime.bigint() > request.beginBy)
+      return { id: request.id, error: { message: 'too much waits for the database', code: SQLITE_BUSY } };
     if (request.control) {
       if (request.sql !== 'rollback' || db.isTransaction) db.exec(request.sql);
       return { id: request.id, rows: [] };

@@ -1,24 +1,31 @@
 import { timingSafeEqual } from 'node:crypto';
-import type { Kysely } from 'kysely';
-import { CodedError, type Logger, monotonicMs, newId, randomHex, sha256 } from '../base/index.ts';
-import type { Environment } from '../contract/index.ts';
-import type { Tables } from './schema.ts';
+import type { Kysely, Selectable } from 'kysely';
+import { type Logger, monotonicMs, newId, randomHex, sha256 } from '../base/index.ts';
+import type { Environment, Role, TokenRole } from '../contract/index.ts';
+import type { Scope } from './live-stream-row.ts';
+import type { AccessTokensTable, Tables } from './schema.ts';
 
-/** Who is asking: a verified access token and what it acts for. */
-export interface Principal {
-  readonly tokenId: string;
-  readonly organizationId: string;
+/** Who is asking, and what they act on: a verified access token, or a person who has signed in. */
+export interface Principal extends Scope {
+  readonly kind: 'token' | 'session';
+  /** Of a token; else null. */
+  readonly tokenId: string | null;
+  /** Of a session; else null. */
+  readonly sessionId: string | null;
   readonly userId: string;
-  readonly environment: Environment;
+  /** In the organization that the request is about. */
+  readonly role: Role;
 }
 
-export interface AccessToken {
+export interface AccessTokenRow {
   readonly id: string;
+  readonly userId: string;
   readonly name: string;
   readonly environment: Environment;
+  readonly role: TokenRole;
   readonly createdMs: number;
   readonly lastUsedMs: number | null;
-  readonly revokedMs: number | null;
+  readonly expiresMs: number | null;
 }
 
 /** A token as it leaves its creation: the only time that its secret is known. */
@@ -27,13 +34,28 @@ export interface NewToken {
   readonly secret: string;
 }
 
+export interface TokenOwner extends Scope {
+  readonly userId: string;
+}
+
+export interface TokenValues {
+  readonly name?: string;
+  /** `member` by default. */
+  readonly role?: TokenRole;
+  /** Wall clock; null, the default: no end. */
+  readonly expiresMs?: number | null;
+}
+
+/** All but `create` see the scope's tokens that are not revoked, and no others. */
 export interface Tokens {
-  /** For the first organization, in its owner's name. */
-  create(token: { name: string; environment: Environment }): Promise<NewToken>;
-  /** All of them, newest first, revoked ones too. */
-  list(): Promise<AccessToken[]>;
+  create(owner: TokenOwner, values: TokenValues): Promise<AccessTokenRow & NewToken>;
+  /** Newest first; `page` counts from 1. */
+  list(
+    scope: Scope,
+    page: { readonly page: number; readonly limit: number },
+  ): Promise<{ readonly rows: AccessTokenRow[]; readonly total: number }>;
   /** Refused from the next request on (after at most a second in another process). False when there is no such token. */
-  revoke(id: string): Promise<boolean>;
+  revoke(scope: Scope, id: string): Promise<boolean>;
 }
 
 /** How long a verified secret may be taken for granted. */
@@ -56,75 +78,87 @@ export class TokenStore implements Tokens {
   readonly #verified = new Map<string, Verified>();
   readonly #usedMs = new Map<string, number>();
   readonly #background = new Set<Promise<void>>();
+  /** Rises with every revocation: what was read before one is not remembered after it. */
+  #revocations = 0;
 
   constructor(db: Kysely<Tables>, log: Logger) {
     this.#db = db;
     this.#log = log;
   }
 
-  /** Null for an unknown id, a wrong secret and a revoked token alike, at the same cost. */
+  /** Null for an unknown id, a wrong secret, a revoked and an expired token alike, at the same cost. */
   async verify(id: string, secret: string): Promise<Principal | null> {
     const digest = sha256(secret);
     const known = this.#verified.get(id);
     // Only the right secret is answered from memory: a wrong one goes the way of an unknown id.
     if (known && known.untilMs > monotonicMs() && timingSafeEqual(known.digest, digest)) return known.principal;
+    const revocations = this.#revocations;
     const row = await this.#db
       .selectFrom('access_tokens')
-      .select(['organization_id', 'user_id', 'environment', 'secret_hash'])
+      .select(['organization_id', 'user_id', 'environment', 'secret_hash', 'role', 'expires_ms'])
       .where('id', '=', id)
       .where('revoked_ms', 'is', null)
       .executeTakeFirst();
     const right = timingSafeEqual(row ? Buffer.from(row.secret_hash, 'hex') : NOBODY, digest);
-    if (!row || !right) return null;
+    const leftMs = (row?.expires_ms ?? Number.POSITIVE_INFINITY) - Date.now();
+    if (!row || !right || leftMs <= 0) return null;
     const principal: Principal = {
+      kind: 'token',
       tokenId: id,
+      sessionId: null,
       organizationId: row.organization_id,
-      userId: row.user_id,
       environment: row.environment,
+      userId: row.user_id,
+      role: row.role,
     };
-    if (this.#verified.size >= MAX_VERIFIED) this.#verified.clear();
-    this.#verified.set(id, { digest, principal, untilMs: monotonicMs() + VERIFIED_MS });
+    if (revocations === this.#revocations) {
+      if (this.#verified.size >= MAX_VERIFIED) this.#verified.clear();
+      this.#verified.set(id, { digest, principal, untilMs: monotonicMs() + Math.min(VERIFIED_MS, leftMs) });
+    }
     this.#touch(id);
     return principal;
   }
 
-  async create({ name, environment }: { name: string; environment: Environment }): Promise<NewToken> {
-    const owner = await this.#db
-      .selectFrom('users')
-      .select(['id', 'organization_id'])
-      .orderBy('created_ms')
-      .orderBy('id')
-      .executeTakeFirst();
-    if (!owner) throw new CodedError('not_found', 'There is no organization yet: start the server once.');
-    return addToken(this.#db, { organizationId: owner.organization_id, userId: owner.id, environment, name });
+  create(owner: TokenOwner, values: TokenValues): Promise<AccessTokenRow & NewToken> {
+    return addToken(this.#db, owner, values);
   }
 
-  async list(): Promise<AccessToken[]> {
-    const rows = await this.#db
+  async list(scope: Scope, { page, limit }: { readonly page: number; readonly limit: number }) {
+    const all = this.#db
       .selectFrom('access_tokens')
-      .selectAll()
-      .orderBy('created_ms', 'desc')
-      .orderBy('id', 'desc')
-      .execute();
-    return rows.map((row) => ({
-      id: row.id,
-      name: row.name,
-      environment: row.environment,
-      createdMs: row.created_ms,
-      lastUsedMs: row.last_used_ms,
-      revokedMs: row.revoked_ms,
-    }));
+      .where('organization_id', '=', scope.organizationId)
+      .where('environment', '=', scope.environment)
+      .where('revoked_ms', 'is', null);
+    const [count, rows] = await Promise.all([
+      all.select((select) => select.fn.countAll<number>().as('total')).executeTakeFirstOrThrow(),
+      all
+        .selectAll()
+        .orderBy('created_ms', 'desc')
+        .orderBy('id', 'desc')
+        .limit(limit)
+        .offset((page - 1) * limit)
+        .execute(),
+    ]);
+    return { rows: rows.map(fromColumns), total: count.total };
   }
 
-  async revoke(id: string): Promise<boolean> {
+  async revoke(scope: Scope, id: string): Promise<boolean> {
     const { numUpdatedRows } = await this.#db
       .updateTable('access_tokens')
       .set({ revoked_ms: Date.now() })
       .where('id', '=', id)
+      .where('organization_id', '=', scope.organizationId)
+      .where('environment', '=', scope.environment)
       .where('revoked_ms', 'is', null)
       .executeTakeFirstOrThrow();
-    this.#verified.delete(id);
+    this.forget();
     return numUpdatedRows > 0n;
+  }
+
+  /** Asks the database about every token anew: for when some were revoked behind this object's back. */
+  forget(): void {
+    this.#revocations++;
+    this.#verified.clear();
   }
 
   /** Resolves when nothing is written behind the requests' backs any more. */
@@ -151,33 +185,44 @@ export class TokenStore implements Tokens {
   }
 }
 
-interface TokenOwner {
-  readonly organizationId: string;
-  readonly userId: string;
-  readonly environment: Environment;
-  readonly name: string;
-}
-
 /** Writes a token; one that was known in advance (`known`) replaces what had its id before. */
-export async function addToken(db: Kysely<Tables>, owner: TokenOwner, known?: NewToken): Promise<NewToken> {
+export async function addToken(
+  db: Kysely<Tables>,
+  owner: TokenOwner,
+  values: TokenValues,
+  known?: NewToken,
+): Promise<AccessTokenRow & NewToken> {
   const token = known ?? { id: newId(), secret: randomHex(32) };
   const changing = {
     environment: owner.environment,
     secret_hash: sha256(token.secret).toString('hex'),
+    role: values.role ?? 'member',
+    expires_ms: values.expiresMs ?? null,
     revoked_ms: null,
   };
-  await db
-    .insertInto('access_tokens')
-    .values({
-      id: token.id,
-      organization_id: owner.organizationId,
-      user_id: owner.userId,
-      name: owner.name,
-      created_ms: Date.now(),
-      last_used_ms: null,
-      ...changing,
-    })
-    .onConflict((conflict) => conflict.column('id').doUpdateSet(changing))
-    .execute();
-  return token;
+  const row = {
+    id: token.id,
+    organization_id: owner.organizationId,
+    user_id: owner.userId,
+    name: values.name ?? '',
+    created_ms: Date.now(),
+    last_used_ms: null,
+    ...changing,
+  };
+  const insert = db.insertInto('access_tokens').values(row);
+  await (known ? insert.onConflict((conflict) => conflict.column('id').doUpdateSet(changing)) : insert).execute();
+  return { ...fromColumns(row), secret: token.secret };
+}
+
+function fromColumns(row: Selectable<AccessTokensTable>): AccessTokenRow {
+  return {
+    id: row.id,
+    userId: row.user_id,
+    name: row.name,
+    environment: row.environment,
+    role: row.role,
+    createdMs: row.created_ms,
+    lastUsedMs: row.last_used_ms,
+    expiresMs: row.expires_ms,
+  };
 }

@@ -296,20 +296,24 @@ test('S08 S50 lists: pages, their count, the cap, past the end, wrong numbers', 
 test('S01 S14 who may not: no token, wrong token, revoked token, the other environment, the other organization', async () => {
   const { client, store, call, basic, secrets } = api;
   const mine = await client.liveStreams.create({ name: 'mine' });
-  const development = await store.tokens.create({ name: 'Development', environment: 'development' });
+  const development = await store.tokens.create(
+    { ...api.owner, environment: 'development' },
+    { name: 'Development' },
+  );
   const db = new DatabaseSync(join(api.dataDir, 'liveapi.db'));
-  db.exec(`insert into organizations values ('o2', 'Other', 1);
+  db.exec(`insert into organizations (id, name, created_ms) values ('o2', 'Other', 1);
     insert into environments values ('o2', 'production'), ('o2', 'development');
-    insert into users values ('u2', 'o2', null, 'owner', 1);
-    insert into access_tokens select 'foreign', 'o2', 'production', 'u2', 'x', secret_hash, 1, null, null
+    insert into users (id, organization_id, role, created_ms) values ('u2', 'o2', 'owner', 1);
+    insert into access_tokens (id, organization_id, environment, user_id, name, secret_hash, created_ms)
+      select 'foreign', 'o2', 'production', 'u2', 'x', secret_hash, 1
       from access_tokens where id = '${development.id}'`);
   db.close();
-  const revoked = await store.tokens.create({ name: 'Revoked', environment: 'production' });
+  const revoked = await store.tokens.create(api.owner, { name: 'Revoked' });
   assert.equal(
     (await call('GET', '/live_streams', null, { authorization: basic(revoked.id, revoked.secret) })).status,
     200,
   );
-  await store.tokens.revoke(revoked.id);
+  await store.tokens.revoke(api.owner, revoked.id);
 
   const nobody: Record<string, string> = {
     none: '',

@@ -1,12 +1,14 @@
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Logger, pino } from 'pino';
-import { createApi, type LivePort } from '../../src/api/index.ts';
+import { createApi, type LivePort, type StatsPort } from '../../src/api/index.ts';
+import { randomHex } from '../../src/base/index.ts';
 import { createClient } from '../../src/client/index.ts';
 import { openStore } from '../../src/store/index.ts';
+import { databaseFor } from '../support/database.ts';
 
 export const ADDRESSES = {
   publicUrl: 'https://live.example.test/base',
@@ -14,11 +16,14 @@ export const ADDRESSES = {
 };
 
 /** The live side as the API sees it, with a record of what it was asked to stop. */
-export class FakeLive implements LivePort {
+export class FakeLive implements LivePort, StatsPort {
   readonly online = new Set<string>();
   readonly stopped: string[] = [];
   isOnline(id: string): boolean {
     return this.online.has(id);
+  }
+  stats(): null {
+    return null;
   }
   stop(id: string, reason: 'disabled' | 'deleted'): void {
     this.online.delete(id);
@@ -28,15 +33,26 @@ export class FakeLive implements LivePort {
 
 /** A listening API over a real store in a folder of its own. */
 export async function startApi(dataDir = mkdtempSync(join(tmpdir(), 'liveapi-api-'))) {
+  const isNew = !existsSync(join(dataDir, 'liveapi.db'));
   const logged: string[] = [];
   const log: Logger = pino({ level: 'debug' }, { write: (line: string) => void logged.push(line) });
-  const store = await openStore({ dataDir, log });
-  const { token } = await store.bootstrap();
+  const store = await openStore({ dataDir, ...(await databaseFor(dataDir)), log });
+  const again = { id: 'again', secret: randomHex(32) };
+  const { token = again } = await store.bootstrap(isNew ? {} : { token: `again:${again.secret}` });
   const live = new FakeLive();
   let draining = false;
-  const app = createApi({ store, live, config: ADDRESSES, log, isDraining: () => draining });
+  const app = createApi({
+    store,
+    live,
+    config: ADDRESSES,
+    log,
+    checkDestination: async () => {},
+    isDraining: () => draining,
+  });
   const baseUrl = await app.listen({ port: 0, host: '127.0.0.1' });
-  const secrets = token ?? (await store.tokens.create({ name: 'again', environment: 'production' }));
+  const secrets = token;
+  /** Whom the first token acts for, and where: what makes other tokens of the organization. */
+  const owner = (await store.verifyToken(secrets.id, secrets.secret))!;
   const basic = (id: string, secret: string) => `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}`;
   const authorization = basic(secrets.id, secrets.secret);
 
@@ -70,6 +86,7 @@ export async function startApi(dataDir = mkdtempSync(join(tmpdir(), 'liveapi-api
     app,
     baseUrl,
     store,
+    owner,
     live,
     client,
     call,

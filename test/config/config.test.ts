@@ -39,6 +39,8 @@ test('defaults, and what is derived from them', () => {
       tlsKey: undefined,
       rtmpPublicUrl: 'rtmp://localhost/static',
       dataDir: join(cwd, 'data'),
+      databaseUrl: undefined,
+      secretKeys: undefined,
       bootstrapToken: undefined,
       logLevel: 'info',
       reconnectWindowMs: 60_000,
@@ -50,6 +52,11 @@ test('defaults, and what is derived from them', () => {
       rtmpMaxConnections: 10_000,
       rtmpMaxConnectionsPerAddress: 50,
       rtmpFailuresPerMinute: 10,
+      outboundAllow: [],
+      outboundPorts: [],
+      webhookAllowHttp: false,
+      webhookTimeoutMs: 15_000,
+      webhookRetryMs: [5, 30, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 72_000].map((seconds) => seconds * 1000),
     },
   );
   assert.ok(Object.isFrozen(config));
@@ -80,6 +87,26 @@ test('defaults < file < environment < flags; an empty variable counts as not set
   assert.equal(loadConfig({ env: { LIVEAPI_CONFIG: other }, cwd }).httpPort, 2001);
   assert.equal(loadConfig({ argv: ['--config', third], env: { LIVEAPI_CONFIG: other }, cwd }).httpPort, 8080);
   rmSync(join(cwd, 'config.yml'));
+});
+
+test('lists are lists in the file, and have commas in between in the environment and in flags', () => {
+  const lists = file(
+    'lists.yml',
+    'outbound_allow: [10.0.0.0/8, "fd00::/8"]\noutbound_ports: 8080\nwebhook_retry_s: []',
+  );
+  const fromFile = loadConfig({ argv: ['--config', lists], env: {}, cwd });
+  assert.deepEqual(
+    [fromFile.outboundAllow, fromFile.outboundPorts, fromFile.webhookRetryMs],
+    [['10.0.0.0/8', 'fd00::/8'], [8080], []],
+  );
+  const env = { LIVEAPI_OUTBOUND_ALLOW: '127.0.0.0/8, ::1/128', LIVEAPI_WEBHOOK_ALLOW_HTTP: 'true' };
+  const config = loadConfig({ argv: ['--outbound-ports', '81,82', '--webhook-retry-s=1'], env, cwd });
+  assert.deepEqual(
+    [config.outboundAllow, config.outboundPorts, config.webhookAllowHttp, config.webhookRetryMs],
+    [['127.0.0.0/8', '::1/128'], [81, 82], true, [1000]],
+  );
+  refused(() => loadConfig({ env: { LIVEAPI_OUTBOUND_ALLOW: '10.0.0.1' }, cwd }), /outbound_allow holds "10\.0\.0\.1"/);
+  refused(() => loadConfig({ env: { LIVEAPI_OUTBOUND_PORTS: '80,http' }, cwd }), /outbound_ports\.1 .*whole number/);
 });
 
 test('unknown keys are refused wherever they stand, with the nearest known one', () => {
@@ -155,7 +182,7 @@ test('config.example.yml lists every setting with its default', () => {
   const settings = text.match(/^#\w+: .*$/gm)!.map((line) => line.slice(1));
   assert.deepEqual(settings.map((line) => line.split(':')[0]).sort(), KEYS.map((key) => key.name).sort());
   // Settings without a default stand there with an example.
-  const examples = ['http_host', 'rtmp_host', 'tls_certificate', 'tls_key', 'bootstrap_token'];
+  const examples = ['http_host', 'rtmp_host', 'tls_certificate', 'tls_key', 'bootstrap_token', 'database_url', 'secret_key'];
   const all = file('all.yml', settings.filter((line) => !examples.includes(line.split(':')[0]!)).join('\n'));
   assert.deepEqual(loadConfig({ env: { LIVEAPI_CONFIG: all }, cwd }), loadConfig({ env: {}, cwd }));
   const only = file(

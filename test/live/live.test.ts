@@ -52,6 +52,7 @@ class FakePublisher implements Publisher {
   readonly remoteAddress = '127.0.0.1';
   readonly id: string;
   lastDataMs = monotonicMs();
+  bytesReceived = 0;
   closed = false;
   reason: PublisherEnd | null = null;
   claim: Claim | null = null;
@@ -163,9 +164,30 @@ test('G01 a paused reader waits within limits, drops to the next key frame, and 
   byTime.pause();
   for (let ms = 1000; ms < 3000; ms += 100) broadcast.write(frame(ms));
   assert.ok(byTime.dropped > 0, 'media seconds bound it as well as bytes');
-  broadcast.end();
+  broadcast.end('window_over');
   byTime.resume();
   assert.equal((byTime.reader as Recorder).seen.at(-1), 'end', 'it never misses the end');
+});
+
+test('L27 a reader that is too slow for too long is dismissed; its neighbours miss nothing', async () => {
+  const [before, slow, after] = [new Recorder(), new Recorder(), new Recorder()];
+  const broadcast = new Broadcast('b', stream, log);
+  broadcast.addReader(before);
+  const seat = broadcast.addReader(slow, { maxBytes: 1e9, maxMs: 500, maxDroppingMs: 0 });
+  broadcast.addReader(after);
+  broadcast.write(frame(0, true));
+  seat.pause();
+  for (let ms = 100; ms < 1000; ms += 100) {
+    broadcast.write(frame(ms));
+    await null; // each packet comes in a turn of its own
+  }
+  assert.deepEqual(slow.seen, ['run 0', 'v0', 'end'], 'its end, without what waited');
+  assert.equal(seat.queuedBytes, 0);
+  broadcast.write(frame(1000, true));
+  broadcast.end('window_over');
+  assert.equal(slow.seen.length, 3, 'nothing follows');
+  assert.equal(before.packets.length, 11);
+  assert.deepEqual(after.seen, before.seen);
 });
 
 function registryWith(options: { reconnectWindowMs?: number; takeoverAfterMs?: number } = {}) {

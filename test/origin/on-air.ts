@@ -27,13 +27,23 @@ export class OnAir {
   /** Parts pushed so far: numbers their bytes. */
   #parts = 0;
 
-  constructor(options: { webRoot?: string; publicUrl?: string; minWindowMs?: number } = {}) {
+  constructor(
+    options: {
+      webRoot?: string;
+      publicUrl?: string;
+      minWindowMs?: number;
+      maxSessions?: number;
+      clock?: () => number;
+    } = {},
+  ) {
     this.shelf = new Shelf({ minWindowMs: options.minWindowMs ?? 0, maxBytes: 1 << 28, keepAfterEndMs: 60_000 });
     this.origin = createOrigin({
       shelf: this.shelf,
       publicUrl: options.publicUrl ?? 'https://live.example.net',
       webRoot: options.webRoot ?? '/nonexistent',
       log: createLogger('silent'),
+      maxSessions: options.maxSessions,
+      clock: options.clock,
     });
     this.server = createServer((req, res) => this.origin.handle(req, res));
   }

@@ -136,6 +136,16 @@ const breaches: [title: string, file: string, text: string, says: RegExp][] = [
   ['src imports a test', 'src/api/x.ts', "import '../../test/support/server.ts';", /nothing outside src/],
   ['a page imports the server', 'web/player/x.ts', "import '../../src/store/index.ts';", /contract and client only/],
   [
+    'S30 a connection past outbound',
+    'src/live/x.ts',
+    "import net from 'node:net';\nnet.connect(1935, 'host');",
+    /go through src\/outbound/,
+  ],
+  ['S30 by a name', 'src/origin/x.ts', "import { request } from 'node:https';", /go through src\/outbound/],
+  ['S30 by fetch', 'src/store/x.ts', "const a = await fetch('http://host');", /go through src\/outbound/],
+  ['S30 by undici', 'src/packager/x.ts', "import { Agent } from 'undici';", /go through src\/outbound/],
+  ['S30 a program', 'src/recorder/x.ts', "import { spawn } from 'node:child_process';", /go through src\/outbound/],
+  [
     'a file that imports itself',
     'src/live/x.ts',
     "import './x.ts';",

@@ -121,11 +121,14 @@ test('F10 H46 which parts the playlist contains', () => {
 });
 
 test('F30 bytes are bounded: the oldest go first, and initialization segments with the last segment of their run', () => {
-  const window = newWindow({ maxBytes: 20_000, minWindowMs: 3_600_000 });
+  let told = 0;
+  const window = newWindow({ maxBytes: 20_000, minWindowMs: 3_600_000, onFull: () => told++ });
   window.startRun(start(0));
   push(window);
   window.startRun(start(10_000));
-  for (let i = 0; i < 50; i++) {
+  for (let i = 0; i < 3; i++) push(window);
+  assert.equal(told, 0);
+  for (let i = 0; i < 47; i++) {
     push(window);
     assert.ok(window.bytes <= 20_000, `${window.bytes} bytes`);
   }
@@ -134,6 +137,7 @@ test('F30 bytes are bounded: the oldest go first, and initialization segments wi
   assert.equal(window.discontinuitySequence, 102, 'both breaks left');
   assert.equal(window.init(0, 'main'), undefined);
   assert.ok(window.init(1, 'main'));
+  assert.equal(told, 1, 'whoever runs the server is told, once');
 });
 
 test('H04 bandwidth: peak over half to one and a half target durations, average over all, both with headroom', () => {

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import type { Worker } from 'node:worker_threads';
 import { Kysely, sql } from 'kysely';
 import { CodedError, createLogger } from '../../src/base/index.ts';
+import { openStore } from '../../src/store/index.ts';
 import { SqliteClient, spawnSqliteWorker } from '../../src/store/sqlite-client.ts';
 import { sqliteDialect } from '../../src/store/sqlite-dialect.ts';
 
@@ -117,4 +118,23 @@ test('close writes what was accepted before it', async () => {
   const { db: again, ids } = await open('close.db');
   assert.deepEqual(await ids(), ['1', '2', '3']);
   await again.destroy();
+});
+
+test('a folder or a file that cannot be used is refused with its path and a way out', async () => {
+  const refused = (dataDir: string, message: RegExp) =>
+    assert.rejects(
+      openStore({ dataDir, log: createLogger('silent') }),
+      (error) => error instanceof CodedError && error.code === 'data_dir_unusable' && message.test(error.message),
+    );
+  const file = join(root, 'a-file');
+  writeFileSync(file, 'no folder');
+  await refused(file, /a-file.*Set data_dir/);
+  const garbage = join(root, 'garbage');
+  mkdirSync(garbage);
+  writeFileSync(join(garbage, 'liveapi.db'), 'This is no database, whatever its name says. '.repeat(100));
+  await refused(garbage, /liveapi\.db.*not a database/);
+  const keyless = join(root, 'keyless');
+  mkdirSync(keyless);
+  writeFileSync(join(keyless, 'secret.key'), 'too short');
+  await refused(keyless, /secret\.key must hold base64 of 32 bytes/);
 });

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -10,6 +11,7 @@ import { after, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import { CodedError, createLogger } from '../../src/base/index.ts';
 import { openStore, type Principal, type Store } from '../../src/store/index.ts';
+import { databaseFor, dump, execute, onPostgres } from '../support/database.ts';
 
 const log = createLogger('silent');
 const root = mkdtempSync(join(tmpdir(), 'liveapi-store-'));
@@ -17,10 +19,8 @@ after(() => rmSync(root, { recursive: true }));
 
 let folders = 0;
 const newFolder = () => join(root, `data-${++folders}`);
-const open = async (dataDir = newFolder()) => {
-  const store = await openStore({ dataDir, log });
-  return { store, dataDir };
-};
+const openIn = async (dataDir: string) => openStore({ dataDir, ...(await databaseFor(dataDir)), log });
+const open = async (dataDir = newFolder()) => ({ store: await openIn(dataDir), dataDir });
 const coded =
   (code: string, message = /./) =>
   (error: unknown) =>
@@ -33,13 +33,22 @@ async function first(store: Store): Promise<Principal> {
 }
 
 /** A second tenant, written behind the store's back: the product has no way yet to make one. */
-function addTenant(dataDir: string): Principal {
-  const db = new DatabaseSync(join(dataDir, 'liveapi.db'));
-  db.exec(`insert into organizations values ('o2', 'Other', 1);
+async function addTenant(dataDir: string): Promise<Principal> {
+  await execute(
+    dataDir,
+    `insert into organizations (id, name, created_ms) values ('o2', 'Other', 1);
     insert into environments values ('o2', 'production'), ('o2', 'development');
-    insert into users values ('u2', 'o2', null, 'owner', 1)`);
-  db.close();
-  return { tokenId: 't2', organizationId: 'o2', userId: 'u2', environment: 'production' };
+    insert into users (id, organization_id, role, created_ms) values ('u2', 'o2', 'owner', 1)`,
+  );
+  return {
+    kind: 'token',
+    tokenId: 't2',
+    sessionId: null,
+    organizationId: 'o2',
+    userId: 'u2',
+    environment: 'production',
+    role: 'member',
+  };
 }
 
 test('S10 S13 first start: one owner, a production token shown once, nothing usable in the files, closed to others', async () => {
@@ -60,7 +69,7 @@ test('S10 S13 first start: one owner, a production token shown once, nothing usa
 
   assert.equal(statSync(dataDir).mode & 0o777, 0o700);
   const files = readdirSync(dataDir);
-  assert.ok(files.includes('liveapi.db-wal'), 'write-ahead logging');
+  if (!onPostgres) assert.ok(files.includes('liveapi.db-wal'), 'write-ahead logging');
   for (const file of files) {
     assert.equal(statSync(join(dataDir, file)).mode & 0o777, 0o600, file);
     assert.ok(!readFileSync(join(dataDir, file)).includes(token!.secret), file);
@@ -74,12 +83,13 @@ test('a token known in advance exists from the first start, is replaced by a new
   const { store, dataDir } = await open();
   assert.deepEqual(await store.bootstrap({ token: 'ci:0123456789abcdef:x' }), { created: true });
   assert.deepEqual(await store.bootstrap({ token: 'ci:0123456789abcdef:x' }), { created: false });
-  assert.equal((await store.verifyToken('ci', '0123456789abcdef:x'))?.environment, 'production');
-  assert.equal((await store.tokens.list()).length, 1);
-  await store.tokens.revoke('ci');
+  const ci = (await store.verifyToken('ci', '0123456789abcdef:x'))!;
+  assert.deepEqual([ci.environment, ci.role], ['production', 'admin']);
+  assert.equal((await store.tokens.list(ci, { page: 1, limit: 9 })).total, 1);
+  await store.tokens.revoke(ci, 'ci');
   assert.equal(await store.verifyToken('ci', '0123456789abcdef:x'), null);
   await store.close();
-  const again = await openStore({ dataDir, log });
+  const again = await openIn(dataDir);
   await again.bootstrap({ token: 'ci:fedcba9876543210' });
   assert.equal(await again.verifyToken('ci', '0123456789abcdef:x'), null);
   assert.ok(await again.verifyToken('ci', 'fedcba9876543210'));
@@ -89,23 +99,26 @@ test('a token known in advance exists from the first start, is replaced by a new
 test('S14 revoked tokens are refused at once, in another process within a second; last use is noted', async (t) => {
   const { store, dataDir } = await open();
   const production = await first(store);
-  const made = await store.tokens.create({ name: 'Testing', environment: 'development' });
+  const made = await store.tokens.create({ ...production, environment: 'development' }, { name: 'Testing' });
   const principal = (await store.verifyToken(made.id, made.secret))!;
-  assert.deepEqual(principal, { ...production, tokenId: made.id, environment: 'development' });
-  const other = await openStore({ dataDir, log });
+  assert.deepEqual(principal, { ...production, tokenId: made.id, environment: 'development', role: 'member' });
+  const other = await openIn(dataDir);
   t.after(() => other.close());
   assert.ok(await other.verifyToken(made.id, made.secret));
-  assert.equal(await store.tokens.revoke(made.id), true);
-  assert.equal(await store.tokens.revoke(made.id), false);
+  assert.equal(await store.tokens.revoke(principal, made.id), true);
+  assert.equal(await store.tokens.revoke(principal, made.id), false);
   assert.equal(await store.verifyToken(made.id, made.secret), null);
   // What may pass in another process is time, so time has to pass here.
   await setTimeout(1010);
   assert.equal(await other.verifyToken(made.id, made.secret), null);
   await store.close();
-  const listed = await other.tokens.list();
-  assert.equal(listed.length, 2);
+  const { rows: listed } = await other.tokens.list(production, { page: 1, limit: 9 });
+  assert.deepEqual(
+    listed.map((token) => token.id),
+    [production.tokenId],
+  );
   assert.ok(listed.every((token) => Math.abs(Date.now() - token.lastUsedMs!) < 60_000));
-  assert.ok(listed.find((token) => token.id === made.id)!.revokedMs);
+  assert.equal((await other.tokens.list(principal, { page: 1, limit: 9 })).total, 0);
 });
 
 test('S11 an unknown token costs what a wrong secret costs', async (t) => {
@@ -151,7 +164,7 @@ test('live streams: create, read, list newest first, merge settings, delete; aft
   );
   await store.close();
 
-  const again = await openStore({ dataDir, log });
+  const again = await openIn(dataDir);
   assert.deepEqual(await again.bootstrap(), { created: false });
   assert.deepEqual(await again.liveStreams.get(me, full.id), changed);
   const seen: string[] = [];
@@ -175,7 +188,7 @@ test('S01 S03 S05 another organization or environment sees and changes nothing, 
   t.after(() => store.close());
   const me = await first(store);
   const mine = await store.liveStreams.create(me, { name: 'mine' });
-  for (const stranger of [addTenant(dataDir), { ...me, environment: 'development' as const }]) {
+  for (const stranger of [await addTenant(dataDir), { ...me, environment: 'development' as const }]) {
     const theirs = await store.liveStreams.create(stranger, { name: 'theirs' });
     assert.equal(await store.liveStreams.get(stranger, mine.id), null);
     assert.equal(await store.liveStreams.update(stranger, mine.id, { name: 'taken' }), null);
@@ -213,7 +226,7 @@ test('a key is accepted with its password only; a disabled live stream says so o
 
 test('changes at the same time lose nothing, within a process and between two', async (t) => {
   const { store, dataDir } = await open();
-  const other = await openStore({ dataDir, log });
+  const other = await openIn(dataDir);
   t.after(() => Promise.all([store.close(), other.close()]));
   const me = await first(store);
   const { id } = await store.liveStreams.create(me, {});
@@ -238,8 +251,9 @@ test('kill -9 of a process that writes loses no row that it was told is written'
   const dataDir = newFolder();
   const token = 'writer:0123456789abcdef';
   const acknowledged: string[] = [];
+  const { databaseUrl = '' } = await databaseFor(dataDir);
   for (const rows of [40, 150, 400]) {
-    const child = spawn(process.execPath, [join(import.meta.dirname, 'writer.ts'), dataDir, token], {
+    const child = spawn(process.execPath, [join(import.meta.dirname, 'writer.ts'), dataDir, token, databaseUrl], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     const exited = once(child, 'exit');
@@ -250,7 +264,7 @@ test('kill -9 of a process that writes loses no row that it was told is written'
     }
     assert.deepEqual(await exited, [null, 'SIGKILL']);
   }
-  const store = await openStore({ dataDir, log });
+  const store = await openIn(dataDir);
   const me = (await store.verifyToken('writer', '0123456789abcdef'))!;
   const lost = (await Promise.all(acknowledged.map((id) => store.liveStreams.get(me, id)))).filter(
     (row) => row === null,
@@ -258,23 +272,63 @@ test('kill -9 of a process that writes loses no row that it was told is written'
   assert.ok(acknowledged.length >= 590);
   assert.equal(lost.length, 0);
   await store.close();
+  if (onPostgres) return;
   const db = new DatabaseSync(join(dataDir, 'liveapi.db'));
   assert.deepEqual({ ...db.prepare('pragma integrity_check').get() }, { integrity_check: 'ok' });
   db.close();
 });
 
-test('a folder or a file that cannot be used is refused with its path and a way out', async () => {
-  const file = join(root, 'a-file');
-  writeFileSync(file, 'no folder');
-  await assert.rejects(open(file), coded('data_dir_unusable', /a-file.*Set data_dir/));
-  const garbage = newFolder();
-  mkdirSync(garbage);
-  writeFileSync(join(garbage, 'liveapi.db'), 'This is no database, whatever its name says. '.repeat(100));
-  await assert.rejects(open(garbage), coded('data_dir_unusable', /liveapi\.db.*not a database/));
+test('L37 a database that a newer version has widened is used as it is; one it has taken something from is refused', async () => {
+  const { store, dataDir } = await open();
+  const { token } = await store.bootstrap();
+  await store.close();
+  const newer = (name: string) => execute(dataDir, `insert into kysely_migration values ('${name}', '2100-01-01')`);
+  await newer('7000_more_from_the_future');
+  await execute(dataDir, 'alter table live_streams add column from_the_future text');
+  const again = await openIn(dataDir);
+  const me = (await again.verifyToken(token!.id, token!.secret))!;
+  const { id } = await again.liveStreams.create(me, { name: 'made by the older one' });
+  assert.equal((await again.liveStreams.get(me, id))?.name, 'made by the older one');
+  await again.close();
+  await newer('9999_contract_from_the_future');
+  await assert.rejects(open(dataDir), coded('data_dir_unusable', /9999_contract_from_the_future.*newer version/));
+});
+
+test('two processes that start together on an empty database agree on its tables, its key and its first token', async (t) => {
+  const dataDir = newFolder();
+  const [one, two] = (await Promise.all([openIn(dataDir), openIn(dataDir)])) as [Store, Store];
+  t.after(() => Promise.all([one.close(), two.close()]));
+  const answers = await Promise.all([one.bootstrap(), two.bootstrap()]);
+  assert.equal(answers.filter(({ created }) => created).length, 1);
+  const { token } = answers.find(({ created }) => created)!;
+  const me = (await one.verifyToken(token!.id, token!.secret))!;
+  const { id, password } = await one.liveStreams.create(me, {});
+  assert.equal((await two.liveStreams.get(me, id))?.password, password);
+});
+
+test('S13 a database opens with the key it was made with only, and says so at the start', async () => {
   const { store, dataDir } = await open();
   await store.close();
-  const db = new DatabaseSync(join(dataDir, 'liveapi.db'));
-  db.exec("insert into kysely_migration values ('9999_from_the_future', '2100-01-01')");
-  db.close();
-  await assert.rejects(open(dataDir), coded('data_dir_unusable', /9999_from_the_future.*newer version/));
+  const options = { dataDir, ...(await databaseFor(dataDir)), log };
+  await assert.rejects(
+    openStore({ ...options, secretKeys: [randomBytes(32)] }),
+    coded('secret_unreadable', /secret_key/),
+  );
+  const key = readFileSync(join(dataDir, 'secret.key'), 'utf8').trim();
+  const rotated = await openStore({ ...options, secretKeys: [randomBytes(32), Buffer.from(key, 'base64')] });
+  await rotated.close();
+});
+
+test('S13 a dump of the database holds no secret that could be used', async (t) => {
+  const { store, dataDir } = await open();
+  t.after(() => store.close());
+  const { token } = await store.bootstrap();
+  const me = (await store.verifyToken(token!.id, token!.secret))!;
+  const { password } = await store.liveStreams.create(me, {
+    settings: { embed_password: 'canary-embed', pulling_mode: { url: 'rtmp://u:canary-pull@h.example/' } },
+  });
+  const text = await dump(dataDir);
+  assert.ok(text.includes(me.userId), 'it is the dump of this database');
+  for (const secret of [token!.secret, `"${password}"`, 'canary-embed', 'canary-pull'])
+    assert.ok(!text.includes(secret));
 });

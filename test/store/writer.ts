@@ -2,8 +2,8 @@
 import { createLogger } from '../../src/base/index.ts';
 import { openStore } from '../../src/store/index.ts';
 
-const [dataDir, token] = process.argv.slice(2) as [string, string];
-const store = await openStore({ dataDir, log: createLogger('silent') });
+const [dataDir, token, url] = process.argv.slice(2) as [string, string, string];
+const store = await openStore({ dataDir, databaseUrl: url || undefined, log: createLogger('silent') });
 await store.bootstrap({ token });
 const [id, secret] = token.split(':') as [string, string];
 const principal = (await store.verifyToken(id, secret))!;

@@ -218,6 +218,7 @@ export class Station {
     }
     if (name === 'main.m3u8' || name === 'audio.m3u8')
       return this.#playlist(name.startsWith('main') ? 'main' : 'audio', query);
+    if (name === 'viewer') return '';
     const [, audio, wanted] = /^(audio-)?(.+)\.(?:m4s|mp4)$/.exec(file) ?? [];
     const film = this.#films[audio ? 'audio' : 'main'];
     if (wanted.startsWith('init')) return film.init;

@@ -1,4 +1,5 @@
 import { type EmbedOptions, readOptions } from './options.ts';
+import { Presence } from './presence.ts';
 import { type PlayerState, Session } from './session.ts';
 
 const messages: Record<PlayerState, readonly [title: string, text: string]> = {
@@ -19,6 +20,7 @@ const messages: Record<PlayerState, readonly [title: string, text: string]> = {
 export class LivePlayer extends HTMLElement {
   readonly options: EmbedOptions = readOptions(location.search);
   #session: Session | null = null;
+  #presence: Presence | null = null;
   #latencyAt = 0;
   #unmuteOffered = false;
 
@@ -46,9 +48,12 @@ export class LivePlayer extends HTMLElement {
     media.muted = options.muted ?? isVideo;
     this.#unmuteOffered = isVideo;
     this.toggleAttribute('data-bare', !options.controls);
+    const hls = this.dataset.hls ?? '';
+    this.#presence = new Presence(hls);
     const session = new Session({
       media,
-      url: this.dataset.hls ?? '',
+      // This page reports by itself that it watches: its playlists may be those that all share.
+      url: `${hls}?_session=none`,
       autoplay: options.autoplay,
       mayMute: isVideo,
       onState: (state) => this.#onState(state),
@@ -68,6 +73,7 @@ export class LivePlayer extends HTMLElement {
   disconnectedCallback(): void {
     this.#session?.close();
     this.#session = null;
+    this.#presence?.run(false);
   }
 
   #on(selector: string, listener: () => void): void {
@@ -95,6 +101,7 @@ export class LivePlayer extends HTMLElement {
     const session = this.#session;
     if (!session) return;
     const { media } = this;
+    this.#presence?.run(session.state === 'playing' && !media.paused);
     this.toggleAttribute('data-paused', media.paused);
     this.toggleAttribute('data-edge', session.atLiveEdge);
     // Offered once: who has had sound and turned it off knows where the button is.

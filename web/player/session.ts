@@ -12,6 +12,7 @@ export type PlayerState =
   | 'ended' // the broadcast is over; the next one begins by itself
   | 'error'; // this browser cannot play it
 
+/** What a session keeps on the stream, and whom it tells. */
 export interface SessionOptions {
   readonly media: HTMLMediaElement;
   /** Multivariant or media playlist; absolute. */

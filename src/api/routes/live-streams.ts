@@ -1,74 +1,149 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import { Type } from 'typebox';
-import { CodedError } from '../../base/index.ts';
-import { LiveStream, LiveStreamChange, LiveStreamList, PageQuery, Success } from '../../contract/index.ts';
-import type { Store } from '../../store/index.ts';
+import {
+  KeyRotation,
+  LiveStream,
+  LiveStreamChange,
+  LiveStreamList,
+  LiveStreamQuery,
+  Success,
+} from '../../contract/index.ts';
+import type { LiveStreamRow } from '../../store/index.ts';
+import type { Dialect } from '../dialect.ts';
 import { allowOnly } from '../errors.ts';
-import { type PublicAddresses, toLiveStream } from '../to-live-stream.ts';
+import { objectIdOf } from '../idempotency.ts';
+import { listAnswer, pageOf } from '../paging.ts';
+import { IdParams, liveStreamNotFound, type ResourceOptions } from '../resource.ts';
+import { toLiveStream } from '../to-live-stream.ts';
 
-/** What the API asks of what is on air. */
-export interface LivePort {
-  isOnline(liveStreamId: string): boolean;
-  /** Disconnects the publisher, if there is one, before it returns. */
-  stop(liveStreamId: string, reason: 'disabled' | 'deleted'): void;
-}
-
-export interface LiveStreamRoutesOptions {
-  readonly store: Pick<Store, 'liveStreams'>;
-  readonly live: LivePort;
-  readonly addresses: PublicAddresses;
-}
-
-const MAX_LIMIT = 100;
-const Params = Type.Object({ id: Type.String() });
-const notFound = () =>
-  new CodedError('not_found', 'Live stream not found. GET /live_streams lists those that this access token reaches.');
-
-/** /live_streams: create, list, read, change, delete. */
-export const liveStreamRoutes: FastifyPluginAsyncTypebox<LiveStreamRoutesOptions> = async (app, options) => {
-  const { live, addresses } = options;
+/** /live_streams: create, list, read, change, rotate the key, delete. */
+export const liveStreamRoutes: FastifyPluginAsyncTypebox<ResourceOptions> = async (app, options) => {
+  const { live, addresses, dialect } = options;
   const { liveStreams } = options.store;
-  const show = (row: Parameters<typeof toLiveStream>[0]) => toLiveStream(row, addresses, live.isOnline(row.id));
+  const show = (row: LiveStreamRow) => toLiveStream(row, addresses, dialect, live.isOnline(row.id));
 
-  app.post('/live_streams', { schema: { body: LiveStreamChange, response: { 200: LiveStream } } }, async (request) =>
-    toLiveStream(await liveStreams.create(request.principal, request.body), addresses),
+  app.post(
+    '/live_streams',
+    {
+      schema: {
+        operationId: 'createLiveStream',
+        summary: 'Create a live stream',
+        body: LiveStreamChange,
+        response: { 200: LiveStream },
+      },
+    },
+    async (request) => {
+      const values = created(request.body, dialect);
+      const row = await liveStreams.create(request.principal, values, { id: objectIdOf(request) });
+      return toLiveStream(row, addresses, dialect);
+    },
   );
 
   app.get(
     '/live_streams',
-    { schema: { querystring: PageQuery, response: { 200: LiveStreamList } } },
+    {
+      schema: {
+        operationId: 'listLiveStreams',
+        summary: 'List live streams, newest first',
+        querystring: LiveStreamQuery,
+        response: { 200: LiveStreamList },
+      },
+    },
     async (request) => {
-      const page = request.query.page;
-      const limit = Math.min(request.query.limit, MAX_LIMIT);
-      const { rows, total } = await liveStreams.list(request.principal, { page, limit });
-      return { docs: rows.map(show), total, limit, page, pages: Math.ceil(total / limit) || 1 };
+      const page = pageOf(request.query);
+      const lowLatencyPlayback = dialect === 'castr' ? request.query.low_latency_playback : undefined;
+      const { rows, total } = await liveStreams.list(request.principal, { ...page, lowLatencyPlayback });
+      return listAnswer(rows.map(show), total, page);
     },
   );
 
-  app.get('/live_streams/:id', { schema: { params: Params, response: { 200: LiveStream } } }, async (request) => {
-    const row = await liveStreams.get(request.principal, request.params.id);
-    if (!row) throw notFound();
-    return show(row);
-  });
-
-  app.patch(
+  app.get(
     '/live_streams/:id',
-    { schema: { params: Params, body: LiveStreamChange, response: { 200: LiveStream } } },
+    {
+      schema: {
+        operationId: 'getLiveStream',
+        summary: 'Read a live stream',
+        params: IdParams,
+        response: { 200: LiveStream },
+      },
+    },
     async (request) => {
-      const row = await liveStreams.update(request.principal, request.params.id, request.body);
-      if (!row) throw notFound();
-      // Written first: an encoder that comes back at once is refused.
-      if (request.body.enabled === false) live.stop(row.id, 'disabled');
+      const row = await liveStreams.get(request.principal, request.params.id);
+      if (!row) throw liveStreamNotFound();
       return show(row);
     },
   );
 
-  app.delete('/live_streams/:id', { schema: { params: Params, response: { 200: Success } } }, async (request) => {
-    if (!(await liveStreams.delete(request.principal, request.params.id))) throw notFound();
-    live.stop(request.params.id, 'deleted');
-    return { success: true };
-  });
+  app.patch(
+    '/live_streams/:id',
+    {
+      schema: {
+        operationId: 'updateLiveStream',
+        summary: 'Change a live stream; enabled: false cuts its encoder at once',
+        params: IdParams,
+        body: LiveStreamChange,
+        response: { 200: LiveStream },
+      },
+    },
+    async (request) => {
+      const change = changed(request.body, dialect);
+      const row = await liveStreams.update(request.principal, request.params.id, change);
+      if (!row) throw liveStreamNotFound();
+      // Written first: an encoder that comes back at once is refused.
+      if (change.enabled === false) live.stop(row.id, 'disabled');
+      return show(row);
+    },
+  );
+
+  app.post(
+    '/live_streams/:id/rotate_key',
+    {
+      schema: {
+        operationId: 'rotateLiveStreamKey',
+        summary: "Give a live stream's key a new password; its URLs stay",
+        params: IdParams,
+        body: KeyRotation,
+        response: { 200: LiveStream },
+      },
+    },
+    async (request) => {
+      const { overlap_s } = request.body;
+      const row = await liveStreams.rotateKey(request.principal, request.params.id, overlap_s * 1000);
+      if (!row) throw liveStreamNotFound();
+      // Without an overlap somebody is to be locked out, on air or not.
+      if (overlap_s === 0) live.stop(row.id, 'key_rotated');
+      return show(row);
+    },
+  );
+
+  app.delete(
+    '/live_streams/:id',
+    {
+      schema: {
+        operationId: 'deleteLiveStream',
+        summary: 'Delete a live stream; its encoder is cut at once',
+        params: IdParams,
+        response: { 200: Success },
+      },
+    },
+    async (request) => {
+      if (!(await liveStreams.delete(request.principal, request.params.id))) throw liveStreamNotFound();
+      live.stop(request.params.id, 'deleted');
+      return { success: true };
+    },
+  );
 
   allowOnly(app, '/live_streams', ['GET', 'POST']);
   allowOnly(app, '/live_streams/:id', ['GET', 'PATCH', 'DELETE']);
+  allowOnly(app, '/live_streams/:id/rotate_key', ['POST']);
 };
+
+/** Castr records where it is told to, LiveAPI always (liveapi-contract.md §3): the one writes its default down, the other none. */
+function created(values: LiveStreamChange, dialect: Dialect): LiveStreamChange {
+  if (dialect === 'liveapi') return values;
+  return { ...values, settings: { ...values.settings, cloud_recording: values.settings?.cloud_recording ?? false } };
+}
+
+/** `cloud_recording: null` goes back to the dialect's own default. */
+function changed(change: LiveStreamChange, dialect: Dialect): LiveStreamChange {
+  return change.settings?.cloud_recording === null ? created(change, dialect) : change;
+}

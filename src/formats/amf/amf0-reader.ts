@@ -1,30 +1,21 @@
 import { Amf3Reader } from './amf3-reader.ts';
-import {
-  type AmfObject,
-  type AmfValue,
-  emptyObject,
-  fail,
-  MAX_KEYS,
-  MAX_STRING_BYTES,
-  References,
-  type Spent,
-  spend,
-} from './value.ts';
+import { Cursor } from './cursor.ts';
+import { type AmfObject, type AmfValue, emptyObject, fail, MAX_KEYS, References, type Spent, spend } from './value.ts';
 
 /** Reads AMF0 values one after the other, so that a command reads the arguments it knows and leaves the rest alone. */
 export class Amf0Reader {
   readonly #bytes: Buffer;
-  #offset: number;
+  readonly #cursor: Cursor;
   readonly #spent: Spent = { values: 0, deepest: 0 };
   readonly #references = new References(this.#spent);
 
   constructor(bytes: Buffer, offset = 0) {
     this.#bytes = bytes;
-    this.#offset = offset;
+    this.#cursor = new Cursor(bytes, offset);
   }
 
   get done(): boolean {
-    return this.#offset >= this.#bytes.length;
+    return this.#cursor.left <= 0;
   }
 
   /** The next value; undefined when nothing is left. Throws CodedError('rtmp_protocol') for what is no AMF0 value. */
@@ -34,14 +25,14 @@ export class Amf0Reader {
 
   #value(depth: number): AmfValue {
     spend(this.#spent, depth, 1);
-    const marker = this.#bytes[this.#take(1)];
+    const marker = this.#bytes[this.#cursor.take(1)];
     switch (marker) {
       case 0x00: // number
-        return this.#bytes.readDoubleBE(this.#take(8));
+        return this.#bytes.readDoubleBE(this.#cursor.take(8));
       case 0x01: // boolean
-        return this.#bytes[this.#take(1)] !== 0;
+        return this.#bytes[this.#cursor.take(1)] !== 0;
       case 0x02: // string
-        return this.#string(this.#bytes.readUInt16BE(this.#take(2)));
+        return this.#cursor.text(this.#bytes.readUInt16BE(this.#cursor.take(2)));
       case 0x03: // object
         return this.#references.read(emptyObject(), depth, (object) => this.#members(object, depth));
       case 0x05: // null
@@ -50,33 +41,28 @@ export class Amf0Reader {
       case 0x0d: // unsupported
         return undefined;
       case 0x07: // reference
-        return this.#references.resolve(this.#bytes.readUInt16BE(this.#take(2)), depth);
+        return this.#references.resolve(this.#bytes.readUInt16BE(this.#cursor.take(2)), depth);
       case 0x08: // ECMA array: senders write any count, the members end as those of an object
-        this.#take(4);
+        this.#cursor.take(4);
         return this.#references.read(emptyObject(), depth, (object) => this.#members(object, depth));
       case 0x0a: // strict array
         return this.#references.read([] as AmfValue[], depth, (array) => this.#elements(array, depth));
       case 0x0b: {
         // date: milliseconds, and a time zone that is reserved
-        const date = new Date(this.#bytes.readDoubleBE(this.#take(8)));
-        this.#take(2);
+        const date = new Date(this.#bytes.readDoubleBE(this.#cursor.take(8)));
+        this.#cursor.take(2);
         return date;
       }
       case 0x0c: // long string
       case 0x0f: // XML document
-        return this.#string(this.#bytes.readUInt32BE(this.#take(4)));
+        return this.#cursor.text(this.#bytes.readUInt32BE(this.#cursor.take(4)));
       case 0x10: // typed object: the class name says nothing to us
-        this.#string(this.#bytes.readUInt16BE(this.#take(2)));
+        this.#cursor.text(this.#bytes.readUInt16BE(this.#cursor.take(2)));
         return this.#references.read(emptyObject(), depth, (object) => this.#members(object, depth));
-      case 0x11: {
-        // avmplus: the next value is AMF3
-        const reader = new Amf3Reader(this.#bytes, this.#offset, this.#spent);
-        const value = reader.read(depth);
-        this.#offset = reader.offset;
-        return value;
-      }
+      case 0x11: // avmplus: the next value is AMF3
+        return new Amf3Reader(this.#cursor, this.#spent).read(depth);
       default:
-        return fail(`byte ${this.#offset - 1}: no AMF0 value begins with 0x${marker?.toString(16)}`);
+        return fail(`byte ${this.#cursor.offset - 1}: no AMF0 value begins with 0x${marker?.toString(16)}`);
     }
   }
 
@@ -84,38 +70,23 @@ export class Amf0Reader {
   #members(object: AmfObject, depth: number): void {
     const bytes = this.#bytes;
     for (let keys = 0; ; keys++) {
-      const left = bytes.length - this.#offset;
+      const { left, offset } = this.#cursor;
       if (left === 0) return;
-      if (bytes[this.#offset] === 0 && bytes[this.#offset + 1] === 0 && (left === 2 || bytes[this.#offset + 2] === 9)) {
-        this.#offset += Math.min(left, 3);
+      if (bytes[offset] === 0 && bytes[offset + 1] === 0 && (left === 2 || bytes[offset + 2] === 9)) {
+        this.#cursor.take(Math.min(left, 3));
         return;
       }
       if (keys === MAX_KEYS) fail(`an object with more than ${MAX_KEYS} keys`);
-      const key = this.#string(bytes.readUInt16BE(this.#take(2)));
+      const key = this.#cursor.text(bytes.readUInt16BE(this.#cursor.take(2)));
       object[key] = this.#value(depth + 1);
     }
   }
 
   #elements(array: AmfValue[], depth: number): void {
-    const count = this.#bytes.readUInt32BE(this.#take(4));
-    const left = this.#bytes.length - this.#offset;
+    const count = this.#bytes.readUInt32BE(this.#cursor.take(4));
+    const { left } = this.#cursor;
     if (count > left) fail(`an array of ${count} elements in ${left} bytes`);
     for (let i = 0; i < count; i++) array.push(this.#value(depth + 1));
-  }
-
-  #string(length: number): string {
-    if (length > MAX_STRING_BYTES) fail(`a string of ${length} bytes`);
-    const start = this.#take(length);
-    return this.#bytes.toString('utf8', start, start + length);
-  }
-
-  /** Moves on by `count` bytes and returns where they begin. */
-  #take(count: number): number {
-    const start = this.#offset;
-    if (count > this.#bytes.length - start)
-      fail(`byte ${start}: ${count} bytes expected, ${this.#bytes.length - start} left`);
-    this.#offset = start + count;
-    return start;
   }
 }
 

@@ -1,32 +1,23 @@
-import {
-  type AmfObject,
-  type AmfValue,
-  emptyObject,
-  fail,
-  MAX_KEYS,
-  MAX_STRING_BYTES,
-  References,
-  type Spent,
-  spend,
-} from './value.ts';
+import type { Cursor } from './cursor.ts';
+import { type AmfObject, type AmfValue, emptyObject, fail, MAX_KEYS, References, type Spent, spend } from './value.ts';
 
 interface Traits {
   readonly names: string[];
   readonly dynamic: boolean;
 }
 
-/** Reads AMF3 values from a place inside a body; `offset` is where it stopped. */
+/** Reads AMF3 values from a place inside a body, and moves it on. */
 export class Amf3Reader {
-  offset: number;
+  readonly #cursor: Cursor;
   readonly #bytes: Buffer;
   readonly #spent: Spent;
   readonly #strings: string[] = [];
   readonly #traits: Traits[] = [];
   readonly #references: References;
 
-  constructor(bytes: Buffer, offset: number, spent: Spent) {
-    this.#bytes = bytes;
-    this.offset = offset;
+  constructor(cursor: Cursor, spent: Spent) {
+    this.#cursor = cursor;
+    this.#bytes = cursor.bytes;
     this.#spent = spent;
     this.#references = new References(spent);
   }
@@ -34,7 +25,7 @@ export class Amf3Reader {
   /** The next value, which stands at nesting `depth`. Throws CodedError('rtmp_protocol') for what is no AMF3 value. */
   read(depth: number): AmfValue {
     spend(this.#spent, depth, 1);
-    const marker = this.#bytes[this.#take(1)];
+    const marker = this.#bytes[this.#cursor.take(1)];
     switch (marker) {
       case 0x00: // undefined
         return undefined;
@@ -47,15 +38,15 @@ export class Amf3Reader {
       case 0x04: // integer of 29 bits, signed
         return (this.#uint29() << 3) >> 3;
       case 0x05: // double
-        return this.#bytes.readDoubleBE(this.#take(8));
+        return this.#bytes.readDoubleBE(this.#cursor.take(8));
       case 0x06: // string
         return this.#string();
       case 0x07: // XML document
       case 0x0b: // XML
-        return this.#referable(depth, (length) => this.#references.read(this.#text(length), depth, () => {}));
+        return this.#referable(depth, (length) => this.#references.read(this.#cursor.text(length), depth, () => {}));
       case 0x08: // date
         return this.#referable(depth, () => {
-          const date = new Date(this.#bytes.readDoubleBE(this.#take(8)));
+          const date = new Date(this.#bytes.readDoubleBE(this.#cursor.take(8)));
           return this.#references.read(date, depth, () => {});
         });
       case 0x09: // array
@@ -64,7 +55,7 @@ export class Amf3Reader {
         return this.#referable(depth, (flags) => this.#object(flags, depth));
       case 0x0c: // byte array
         return this.#referable(depth, (length) => {
-          const start = this.#take(length);
+          const start = this.#cursor.take(length);
           const copy = Buffer.from(this.#bytes.subarray(start, start + length));
           return this.#references.read(copy, depth, () => {});
         });
@@ -76,14 +67,14 @@ export class Amf3Reader {
         return this.#referable(depth, (count) => this.#numbers(count, depth, 8, (at) => this.#bytes.readDoubleBE(at)));
       case 0x10: // vector of objects
         return this.#referable(depth, (count) => {
-          this.#take(1); // fixed length or not
+          this.#cursor.take(1); // fixed length or not
           this.#string(); // type name
           return this.#references.read([] as AmfValue[], depth, (array) => this.#elements(array, count, depth));
         });
       case 0x11: // dictionary
         return this.#referable(depth, (count) => this.#dictionary(count, depth));
       default:
-        return fail(`byte ${this.offset - 1}: no AMF3 value begins with 0x${marker?.toString(16)}`);
+        return fail(`byte ${this.#cursor.offset - 1}: no AMF3 value begins with 0x${marker?.toString(16)}`);
     }
   }
 
@@ -138,7 +129,7 @@ export class Amf3Reader {
 
   /** Entries whose key is an object have no name here and are read over. */
   #dictionary(count: number, depth: number): AmfValue {
-    this.#take(1); // weak keys or not
+    this.#cursor.take(1); // weak keys or not
     if (count > MAX_KEYS) fail(`a dictionary with more than ${MAX_KEYS} keys`);
     return this.#references.read(emptyObject(), depth, (object) => {
       for (let i = 0; i < count; i++) {
@@ -150,11 +141,11 @@ export class Amf3Reader {
   }
 
   #numbers(count: number, depth: number, size: number, at: (offset: number) => number): AmfValue {
-    this.#take(1); // fixed length or not
+    this.#cursor.take(1); // fixed length or not
     this.#checkCount(count, size);
     spend(this.#spent, depth, count);
     const array: number[] = [];
-    for (let i = 0; i < count; i++) array.push(at(this.#take(size)));
+    for (let i = 0; i < count; i++) array.push(at(this.#cursor.take(size)));
     return this.#references.read(array, depth, () => {});
   }
 
@@ -164,14 +155,14 @@ export class Amf3Reader {
   }
 
   #checkCount(count: number, size: number): void {
-    const left = this.#bytes.length - this.offset;
+    const { left } = this.#cursor;
     if (count * size > left) fail(`an array of ${count} elements in ${left} bytes`);
   }
 
   #string(): string {
     const header = this.#uint29();
     if (header & 1) {
-      const text = this.#text(header >> 1);
+      const text = this.#cursor.text(header >> 1);
       if (text !== '') this.#strings.push(text);
       return text;
     }
@@ -180,28 +171,14 @@ export class Amf3Reader {
     return text;
   }
 
-  #text(length: number): string {
-    if (length > MAX_STRING_BYTES) fail(`a string of ${length} bytes`);
-    const start = this.#take(length);
-    return this.#bytes.toString('utf8', start, start + length);
-  }
-
   /** AMF 3 section 1.3.1: three bytes of 7 bits and a flag, then one of 8. */
   #uint29(): number {
     let value = 0;
     for (let i = 0; i < 3; i++) {
-      const byte = this.#bytes[this.#take(1)]!;
+      const byte = this.#bytes[this.#cursor.take(1)]!;
       value = (value << 7) | (byte & 0x7f);
       if (byte < 0x80) return value;
     }
-    return (value << 8) | this.#bytes[this.#take(1)]!;
-  }
-
-  #take(count: number): number {
-    const start = this.offset;
-    if (count > this.#bytes.length - start)
-      fail(`byte ${start}: ${count} bytes expected, ${this.#bytes.length - start} left`);
-    this.offset = start + count;
-    return start;
+    return (value << 8) | this.#bytes[this.#cursor.take(1)]!;
   }
 }

@@ -11,11 +11,13 @@ export interface AmfObject {
 /** What can be encoded: also a Map, which becomes an ECMA array, the form that metadata has. */
 export type AmfInput = AmfValue | AmfInput[] | ReadonlyMap<string, AmfInput> | { readonly [key: string]: AmfInput };
 
+/** What a stranger's body may ask of the reader: nesting, keys of one object, bytes of one string, values in all. */
 export const MAX_DEPTH = 32;
 export const MAX_KEYS = 1024;
 export const MAX_STRING_BYTES = 65_536;
 const MAX_VALUES = 262_144;
 
+/** @throws CodedError('rtmp_protocol'), whose message says what is wrong with the body. */
 export function fail(reason: string): never {
   throw new CodedError('rtmp_protocol', `AMF: ${reason}`);
 }
@@ -79,6 +81,7 @@ export function spend(spent: Spent, depth: number, values: number): void {
   if (spent.values > MAX_VALUES) fail(`more than ${MAX_VALUES} values`);
 }
 
+/** Without a prototype: whatever keys a stranger sends, they are keys. */
 export function emptyObject(): AmfObject {
   return Object.create(null) as AmfObject;
 }

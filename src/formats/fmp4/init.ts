@@ -2,6 +2,7 @@ import type { AudioTrack, VideoTrack } from '../../media/index.ts';
 import { type Box, child, childrenAt, readBoxes, unreadable, withinBoxes } from './box-reader.ts';
 import { BoxWriter, fourcc } from './box-writer.ts';
 
+/** Track ids, the same in every initialization segment: players keep their buffers over a new one. */
 export const VIDEO_TRACK_ID = 1;
 export const AUDIO_TRACK_ID = 2;
 

@@ -30,6 +30,7 @@ export interface PartSamples {
   readonly endDts: number;
 }
 
+/** What one part holds: at least one of the tracks. */
 export interface PartContent {
   /** Of the movie fragment; rises by one from part to part. */
   readonly sequence: number;
@@ -154,6 +155,7 @@ export interface PartSample {
   readonly data: Buffer;
 }
 
+/** One track of a fragment. */
 export interface PartTrack {
   readonly id: number;
   readonly tfdt: number;

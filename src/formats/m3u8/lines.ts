@@ -1,3 +1,4 @@
+/** A line that says something. */
 export interface Line {
   /** The tag without `#`, or null for a URI line. */
   readonly tag: string | null;

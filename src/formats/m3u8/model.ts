@@ -74,6 +74,7 @@ export interface Variant {
   readonly frameRate?: number;
 }
 
+/** A playlist of playlists. */
 export interface MultivariantPlaylist {
   readonly version: number;
   readonly independentSegments: boolean;

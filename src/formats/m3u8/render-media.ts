@@ -1,6 +1,7 @@
 import { quoted, seconds } from './attributes.ts';
 import type { MediaPlaylist, MediaSegment } from './model.ts';
 
+/** What the client asked for. */
 export interface RenderOptions {
   /** Render a Playlist Delta Update (RFC 8216bis 6.2.5.1) if anything can be skipped. */
   readonly skip: boolean;

@@ -7,6 +7,7 @@ import { type Command, isObject, readCommand, writeCommand } from './command.ts'
 import { ClientHandshake } from './handshake.ts';
 import { ChunkStreamId, MessageType, UserControl } from './message-type.ts';
 
+/** `creating`: the connection stands, its message stream does not yet. `refused` and `stopped` are final. */
 export type ClientState =
   | 'new'
   | 'handshake'
@@ -17,6 +18,7 @@ export type ClientState =
   | 'refused'
   | 'stopped';
 
+/** Where to publish. */
 export interface ClientOptions {
   readonly app: string;
   readonly tcUrl: string;

@@ -45,6 +45,7 @@ export function writeCommand(writer: ChunkWriter, streamId: number, ...values: A
   writer.message(chunkStream, MessageType.commandAmf0, streamId, 0, encodeAmf0(...values));
 }
 
+/** Whether an AMF value has members by name: an object or an ECMA array. */
 export function isObject(value: AmfValue): value is { [key: string]: AmfValue } {
   return (
     typeof value === 'object' &&

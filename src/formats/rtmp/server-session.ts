@@ -19,6 +19,7 @@ import { Timeline } from './timeline.ts';
  */
 export type SessionState = 'handshake' | 'connecting' | 'connected' | 'authorising' | 'publishing' | 'refused';
 
+/** What an encoder asks for. All strings are its own, and unchecked. */
 export interface PublishRequest {
   readonly app: string;
   readonly tcUrl: string;
@@ -28,6 +29,7 @@ export interface PublishRequest {
   readonly playKey: StreamKey;
 }
 
+/** What a player asks for. */
 export type PlayRequest = Omit<PublishRequest, 'type'>;
 
 /** Called from within receive() and acceptPublish(). All strings are a stranger's, the stream name holds a secret. */
@@ -42,6 +44,7 @@ export interface ServerEvents {
   unpublish(): void;
 }
 
+/** How we send; both have a default. */
 export interface ServerOptions {
   /** Bytes of the chunks that we send; FFmpeg takes over the same size for what it publishes. */
   readonly chunkSize?: number;

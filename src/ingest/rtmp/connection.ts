@@ -16,7 +16,21 @@ export interface ConnectionContext {
   /** It publishes now: it no longer counts as a stranger. */
   published(connection: RtmpConnection): void;
   closed(connection: RtmpConnection): void;
+  /** Counts a publish that is refused. */
+  refused(reason: RefusalReason): void;
 }
+
+/** Why a publish is refused, or a connection turned away. */
+export type RefusalReason =
+  | 'unknown_key'
+  | 'disabled'
+  | 'already_live'
+  | 'unchecked' // the store did not answer
+  | 'unsupported_codec'
+  | 'no_media'
+  | 'play' // it came to play
+  | 'protocol_error'
+  | 'too_many';
 
 const HANDSHAKE_MS = 5000;
 const UNTIL_PUBLISH_MS = 5000;
@@ -72,6 +86,10 @@ export class RtmpConnection implements Publisher {
     return this.#closed;
   }
 
+  get bytesReceived(): number {
+    return this.#session.bytesReceived;
+  }
+
   /** Takes the socket, whose bytes the caller passes to `receive`. */
   start(socket: net.Socket): void {
     this.#socket = socket;
@@ -100,6 +118,7 @@ export class RtmpConnection implements Publisher {
       if (error instanceof CodedError)
         this.#log.info({ address: this.remoteAddress, reason: error.message }, 'protocol error');
       else this.#log.error({ err: error, address: this.remoteAddress }, 'connection failed');
+      this.#context.refused('protocol_error');
       this.close('protocol_error');
       return;
     }
@@ -117,6 +136,7 @@ export class RtmpConnection implements Publisher {
         this.#end ??= 'silent';
         const seconds = Math.round(publisherTimeoutMs / 1000);
         this.#refuse(
+          'no_media',
           'NetStream.Publish.Failed',
           `No H.264 video and no AAC audio has come for ${seconds} s: look at the codecs that the encoder is set to.`,
         );
@@ -156,6 +176,7 @@ export class RtmpConnection implements Publisher {
         if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs).unref());
         // One wording for an unknown key and for a wrong password: neither must be told from the other.
         return this.#refuse(
+          'unknown_key',
           'NetStream.Publish.BadName',
           'Unknown stream key: copy the key again from the live stream, with its ?password= part.',
         );
@@ -168,6 +189,7 @@ export class RtmpConnection implements Publisher {
           'publish refused: already live',
         );
         return this.#refuse(
+          'already_live',
           'NetStream.Publish.BadName',
           'Already live: another encoder publishes to this live stream. Stop it first.',
         );
@@ -177,7 +199,11 @@ export class RtmpConnection implements Publisher {
     } catch (error) {
       if (this.#closed) return;
       this.#log.error({ err: error }, 'publish could not be checked');
-      this.#refuse('NetStream.Publish.Failed', 'The server cannot check stream keys right now: try again in a moment.');
+      this.#refuse(
+        'unchecked',
+        'NetStream.Publish.Failed',
+        'The server cannot check stream keys right now: try again in a moment.',
+      );
     }
   }
 
@@ -186,9 +212,11 @@ export class RtmpConnection implements Publisher {
     this.#packets = new ToPackets({
       unsupported: (kind, codec) => {
         this.#log.warn({ kind, codec }, 'unsupported codec');
+        claim.refuseCodec(forLog(codec));
         if (kind === 'video') {
           this.#end = 'media_unsupported';
           this.#refuse(
+            'unsupported_codec',
             'NetStream.Publish.Failed',
             `This server takes H.264 video, not ${forLog(codec)}: choose H.264 in the encoder.`,
           );
@@ -238,10 +266,15 @@ export class RtmpConnection implements Publisher {
 
   #refuseDisabled(): void {
     this.#log.info({ address: this.remoteAddress }, 'publish refused: disabled');
-    this.#refuse('NetStream.Publish.Denied', 'This live stream is disabled: enable it, then publish again.');
+    this.#refuse(
+      'disabled',
+      'NetStream.Publish.Denied',
+      'This live stream is disabled: enable it, then publish again.',
+    );
   }
 
   #refusePlay(): void {
+    this.#context.refused('play');
     this.#session.refusePlay(
       'NetStream.Play.Failed',
       'This server serves no players over RTMP: play the HLS URL instead.',
@@ -250,8 +283,9 @@ export class RtmpConnection implements Publisher {
   }
 
   /** Says why, and closes once that is on its way. */
-  #refuse(code: string, description: string): void {
+  #refuse(reason: RefusalReason, code: string, description: string): void {
     if (this.#closed || this.#step === 'refused') return;
+    this.#context.refused(reason);
     this.#session.refuse(code, description);
     this.#leave();
   }

@@ -2,7 +2,7 @@ import net from 'node:net';
 import tls from 'node:tls';
 import { CodedError, type Logger, monotonicMs } from '../../base/index.ts';
 import type { LiveRegistry, PublishAuthoriser } from '../../live/index.ts';
-import { type ConnectionContext, RtmpConnection } from './connection.ts';
+import { type ConnectionContext, type RefusalReason, RtmpConnection } from './connection.ts';
 import { FailureLimiter } from './failures.ts';
 import { readInto } from './socket-input.ts';
 
@@ -36,6 +36,8 @@ export class RtmpServer {
   /** Connections that do not publish (yet), oldest first: when all places are taken the oldest of them gives way. */
   readonly #strangers = new Set<RtmpConnection>();
   readonly #perAddress = new Map<string, number>();
+  /** Publishes refused and connections turned away since the start, by reason. */
+  readonly refused: Readonly<Record<RefusalReason, number>>;
   /** Sockets whose TLS handshake is not done, oldest first. */
   readonly #handshaking = new Set<net.Socket>();
   #timer: NodeJS.Timeout | null = null;
@@ -45,6 +47,18 @@ export class RtmpServer {
   constructor(options: RtmpServerOptions) {
     this.#options = options;
     this.#log = options.log;
+    const refused: Record<RefusalReason, number> = {
+      unknown_key: 0,
+      disabled: 0,
+      already_live: 0,
+      unchecked: 0,
+      unsupported_codec: 0,
+      no_media: 0,
+      play: 0,
+      protocol_error: 0,
+      too_many: 0,
+    };
+    this.refused = refused;
     this.#context = {
       authoriser: options.authoriser,
       registry: options.registry,
@@ -53,6 +67,7 @@ export class RtmpServer {
       log: options.log,
       published: (connection) => this.#strangers.delete(connection),
       closed: (connection) => this.#forget(connection),
+      refused: (reason) => refused[reason]++,
     };
   }
 
@@ -170,6 +185,7 @@ export class RtmpServer {
     const already = this.#perAddress.get(address) ?? 0;
     if (address === '' || (already >= maxConnectionsPerAddress && !isLoopback(address))) {
       this.#log.debug({ address }, 'refused: too many connections from this address');
+      this.#context.refused('too_many');
       accepted.destroy();
       return;
     }
@@ -180,6 +196,7 @@ export class RtmpServer {
         this.#fullToldMs = monotonicMs();
         this.#log.warn({ maxConnections }, 'all places taken: idle connections give way, oldest first');
       }
+      this.#context.refused('too_many');
       if (!oldest) {
         accepted.destroy();
         return;

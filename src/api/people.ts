@@ -1,0 +1,111 @@
+import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify';
+import { CodedError } from '../base/index.ts';
+import type {
+  CurrentSession as CurrentSessionAnswer,
+  Organization as OrganizationAnswer,
+  User as UserAnswer,
+} from '../contract/index.ts';
+import type { OrganizationRow, Principal, Store, UserRow } from '../store/index.ts';
+import { addressOf, networkOf } from './address.ts';
+import { GrowingDelay } from './growing-delay.ts';
+import type { SessionCookie } from './session-cookie.ts';
+
+/** What brings e-mails on their way; it answers at once and logs what fails. */
+export interface MailPort {
+  send(mail: { readonly to: string; readonly subject: string; readonly text: string }): void;
+}
+
+/** What the routes of people and organizations are registered with. */
+export interface PeopleOptions {
+  readonly store: Pick<
+    Store,
+    'users' | 'organizations' | 'invitations' | 'sessions' | 'passwordResets' | 'setup' | 'tokens'
+  >;
+  readonly cookie: SessionCookie;
+  readonly guesses: Guesses;
+  /** Null where no mail server is configured. */
+  readonly mail: MailPort | null;
+  readonly addresses: { readonly publicUrl: string };
+}
+
+/**
+ * The limits on guessing passwords: by account and, wider, by the network that the guesses come from. An account is delayed by a minute at most,
+ * so that a stranger's guesses do not lock its owner out.
+ */
+export class Guesses {
+  readonly #accounts = new GrowingDelay({ free: 5, firstMs: 1000, maxMs: 60_000 });
+  readonly #networks = new GrowingDelay({ free: 20, firstMs: 1000, maxMs: 900_000 });
+
+  /**
+   * Carries out `check`, which says whether the guess was right.
+   * @throws CodedError too_many_requests, with Retry-After in the reply
+   */
+  async check<T>(request: FastifyRequest, reply: FastifyReply, account: string, check: () => Promise<T>): Promise<T> {
+    const network = networkOf(request);
+    refuse(reply, this.#networks.attempt(network));
+    const wait = this.#accounts.attempt(account);
+    if (wait > 0) this.#networks.forgive(network);
+    refuse(reply, wait);
+    const result = await check();
+    if (result) {
+      this.#accounts.forget(account);
+      this.#networks.forgive(network);
+    }
+    return result;
+  }
+
+  /** Counts one thing that may be asked for a few times only, such as an e-mail. False when it was asked for too often. */
+  allows(request: FastifyRequest, account: string): boolean {
+    return this.#networks.attempt(networkOf(request)) === 0 && this.#accounts.attempt(account) === 0;
+  }
+}
+
+function refuse(reply: FastifyReply, waitS: number): void {
+  if (waitS === 0) return;
+  reply.header('retry-after', waitS);
+  throw new CodedError('too_many_requests', `Too many attempts: try again in ${waitS} seconds.`);
+}
+
+/** Signs a person in: a new session in the place of the browser's old one. */
+export async function startSession(
+  { store, cookie }: Pick<PeopleOptions, 'store' | 'cookie'>,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  userId: string,
+): Promise<CurrentSessionAnswer> {
+  const { csrfToken } = await cookie.start(request, reply, userId);
+  const [user, organizations] = await Promise.all([store.users.get(userId), store.organizations.of(userId)]);
+  return toCurrentSession({ csrfToken, user: user!, organizations });
+}
+
+export const toCurrentSession = (session: {
+  readonly csrfToken: string;
+  readonly user: UserRow;
+  readonly organizations: readonly OrganizationRow[];
+}): CurrentSessionAnswer => ({
+  csrf_token: session.csrfToken,
+  user: toUser(session.user),
+  organizations: session.organizations.map(toOrganization),
+});
+
+export const toUser = ({ id, email, name, createdMs }: UserRow): UserAnswer => ({
+  _id: id,
+  email,
+  name,
+  creation_time: isoTime(createdMs),
+});
+
+export const toOrganization = ({ id, name, role, createdMs }: OrganizationRow): OrganizationAnswer => ({
+  _id: id,
+  name,
+  role,
+  creation_time: isoTime(createdMs),
+});
+
+/** One line for every change of who may do what (S18). */
+export function audit(log: FastifyBaseLogger, request: FastifyRequest, what: string, about: object = {}): void {
+  const { userId, organizationId } = (request.principal as Principal | null) ?? {};
+  log.info({ user: userId, organization: organizationId, address: addressOf(request), ...about }, `api: ${what}`);
+}
+
+export const isoTime = (ms: number): string => new Date(ms).toISOString();

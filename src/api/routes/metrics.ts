@@ -1,0 +1,47 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { CodedError, secretsEqual } from '../../base/index.ts';
+import { allowOnly } from '../errors.ts';
+
+/** Where the API says what it did, and reads what there is to tell. */
+export interface MetricsPort {
+  readonly contentType: string;
+  text(): Promise<string>;
+  request(method: string, route: string, status: number, ms: number): void;
+}
+
+export interface MetricsRoutesOptions {
+  readonly metrics: MetricsPort;
+  /** What a scraper sends as its bearer token; without it only this machine is answered. */
+  readonly token: string | undefined;
+}
+
+/** What a proxy adds: behind one on this machine every peer looks local. */
+const FORWARDED = ['forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-real-ip', 'via'];
+
+/** /metrics for Prometheus (S47): for holders of `metrics_token`; where none is set, for direct connections from this machine. */
+export async function metricsRoutes(app: FastifyInstance, { metrics, token }: MetricsRoutesOptions): Promise<void> {
+  const options = { config: { open: true } } as const;
+
+  app.get('/metrics', { ...options, schema: { hide: true } }, async (request, reply) => {
+    if (!(token === undefined ? isLocal(request) : holds(request, token)))
+      throw new CodedError(
+        'forbidden',
+        'Metrics are for this machine only: read them there, or set metrics_token and send it as a bearer token.',
+      );
+    reply.type(metrics.contentType);
+    return metrics.text();
+  });
+
+  allowOnly(app, '/metrics', ['GET'], options);
+}
+
+function isLocal(request: FastifyRequest): boolean {
+  const address = request.socket.remoteAddress ?? '';
+  const loopback = address === '::1' || /^(::ffff:)?127\./.test(address);
+  return loopback && !FORWARDED.some((name) => request.headers[name] !== undefined);
+}
+
+function holds(request: FastifyRequest, token: string): boolean {
+  const [, given] = /^Bearer +(\S{1,1024})$/i.exec(request.headers.authorization ?? '') ?? [];
+  return given !== undefined && secretsEqual(given, token);
+}

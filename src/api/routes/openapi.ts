@@ -1,0 +1,61 @@
+import { gunzipSync } from 'node:zlib';
+import type { FastifyInstance, FastifyReply } from 'fastify';
+import { Type } from 'typebox';
+import { stringify } from 'yaml';
+import { allowOnly } from '../errors.ts';
+import { REFERENCE_PAGE, REFERENCE_POLICY, REFERENCE_START, referenceScript } from '../reference.ts';
+
+const PAGES = ['/openapi.json', '/openapi.yaml', '/reference', '/reference/scalar.js', '/reference/start.js'];
+const CACHE = 'public, max-age=3600';
+
+/** The API's own description for machines (/openapi.json, /openapi.yaml) and for people (/reference). Open to all. */
+export async function openApiRoutes(app: FastifyInstance): Promise<void> {
+  // Made from the routes, which are all known only when somebody can ask.
+  let json: string | undefined;
+  let yaml: string | undefined;
+  const open = (operationId: string, summary: string, type: string) => ({
+    config: { open: true },
+    schema: { operationId, summary, produces: [type], response: { 200: Type.String() } },
+  });
+  const send = (reply: FastifyReply, type: string, body: string | Buffer) =>
+    reply.type(type).header('cache-control', CACHE).send(body);
+
+  app.get(
+    '/openapi.json',
+    open('getOpenApiJson', 'This document, as JSON', 'application/json'),
+    async (_request, reply) => send(reply, 'application/json; charset=utf-8', (json ??= JSON.stringify(app.swagger()))),
+  );
+
+  app.get(
+    '/openapi.yaml',
+    open('getOpenApiYaml', 'This document, as YAML', 'application/yaml'),
+    async (_request, reply) => send(reply, 'application/yaml; charset=utf-8', (yaml ??= stringify(app.swagger()))),
+  );
+
+  app.get('/reference', open('getReference', 'This document, as a page', 'text/html'), async (_request, reply) =>
+    send(reply.header('content-security-policy', REFERENCE_POLICY), 'text/html; charset=utf-8', REFERENCE_PAGE),
+  );
+
+  app.get(
+    '/reference/start.js',
+    open('getReferenceStart', "The page's own script", 'text/javascript'),
+    async (_request, reply) => send(reply, 'text/javascript; charset=utf-8', REFERENCE_START),
+  );
+
+  app.get(
+    '/reference/scalar.js',
+    open('getReferenceScript', "The script of the page's library", 'text/javascript'),
+    async (request, reply) => {
+      const zipped = await referenceScript();
+      const accepts = /\bgzip\b/.test(request.headers['accept-encoding'] ?? '');
+      if (accepts) reply.header('content-encoding', 'gzip');
+      return send(
+        reply.header('vary', 'accept-encoding'),
+        'text/javascript; charset=utf-8',
+        accepts ? zipped : gunzipSync(zipped),
+      );
+    },
+  );
+
+  for (const url of PAGES) allowOnly(app, url, ['GET'], { config: { open: true } });
+}

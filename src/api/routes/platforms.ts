@@ -1,0 +1,126 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { Type } from 'typebox';
+import { CodedError } from '../../base/index.ts';
+import {
+  LiveStream,
+  Platform,
+  PlatformChange,
+  PlatformCreate,
+  SERVICE_SERVERS,
+  Success,
+} from '../../contract/index.ts';
+import type { PlatformRow, Principal } from '../../store/index.ts';
+import { allowOnly } from '../errors.ts';
+import { objectIdOf } from '../idempotency.ts';
+import { IdParams, liveStreamNotFound, type ResourceOptions } from '../resource.ts';
+import { toLiveStream, toPlatform } from '../to-live-stream.ts';
+
+const Params = Type.Object({ id: Type.String(), pid: Type.String() });
+const notFound = () =>
+  new CodedError('not_found', 'Platform not found. GET /live_streams/{id} shows those of the live stream.');
+
+/** /live_streams/{id}/platforms: add, change, remove where else a live stream is pushed to. */
+export const platformRoutes: FastifyPluginAsyncTypebox<ResourceOptions> = async (app, options) => {
+  const { live, addresses, dialect, checkDestination } = options;
+  const { liveStreams, platforms } = options.store;
+  // LiveAPI's clients expect the platform, Castr's the whole live stream (liveapi-contract.md §3).
+  const Answer = Type.Unsafe<Platform | LiveStream>(dialect === 'castr' ? LiveStream : Platform);
+
+  async function answer(principal: Principal, platform: PlatformRow): Promise<Platform | LiveStream> {
+    if (dialect === 'liveapi') return toPlatform(platform);
+    const row = await liveStreams.get(principal, platform.liveStreamId);
+    if (!row) throw liveStreamNotFound();
+    return toLiveStream(row, addresses, dialect, live.isOnline(row.id));
+  }
+
+  /** @throws CodedError bad_request, destination_refused */
+  async function checkServer(server: string): Promise<string> {
+    const host = hostOf(server);
+    if (!host)
+      throw new CodedError('bad_request', 'server must be an rtmp:// or rtmps:// URL without a user name in it.');
+    await checkDestination(server, 'platform');
+    return host;
+  }
+
+  app.post(
+    '/live_streams/:id/platforms',
+    {
+      schema: {
+        operationId: 'createPlatform',
+        summary: 'Add a platform to a live stream',
+        params: IdParams,
+        body: PlatformCreate,
+        response: { 200: Answer },
+      },
+    },
+    async (request) => {
+      const { principal, params, body } = request;
+      if (!(await liveStreams.get(principal, params.id))) throw liveStreamNotFound();
+      const server = body.server ?? serverOf(body.template);
+      const host = await checkServer(server);
+      const { template, name = host, key = '', enabled = true, metadata = null } = body;
+      const values = { template, name, server, key, enabled, metadata };
+      const platform = await platforms.create(principal, params.id, values, objectIdOf(request));
+      if (!platform) throw liveStreamNotFound();
+      return answer(principal, platform);
+    },
+  );
+
+  app.patch(
+    '/live_streams/:id/platforms/:pid',
+    {
+      schema: {
+        operationId: 'updatePlatform',
+        summary: 'Change a platform; enabled: false pauses it',
+        params: Params,
+        body: PlatformChange,
+        response: { 200: Answer },
+      },
+    },
+    async (request) => {
+      const { principal, params, body } = request;
+      const stream = await liveStreams.get(principal, params.id);
+      if (!stream) throw liveStreamNotFound();
+      if (!stream.platforms.some(({ id }) => id === params.pid)) throw notFound();
+      if (body.server !== undefined) await checkServer(body.server);
+      const platform = await platforms.update(principal, params.id, params.pid, body);
+      if (!platform) throw notFound();
+      return answer(principal, platform);
+    },
+  );
+
+  app.delete(
+    '/live_streams/:id/platforms/:pid',
+    {
+      schema: {
+        operationId: 'deletePlatform',
+        summary: 'Remove a platform',
+        params: Params,
+        response: { 200: Success },
+      },
+    },
+    async ({ principal, params }) => {
+      if (!(await liveStreams.get(principal, params.id))) throw liveStreamNotFound();
+      if (!(await platforms.delete(principal, params.id, params.pid))) throw notFound();
+      return { success: true };
+    },
+  );
+
+  allowOnly(app, '/live_streams/:id/platforms', ['POST']);
+  allowOnly(app, '/live_streams/:id/platforms/:pid', ['PATCH', 'DELETE']);
+};
+
+/** Where the service that the template names takes streams. @throws CodedError bad_request for one that we do not know */
+function serverOf(template: string): string {
+  const known = template.toLowerCase();
+  if (Object.hasOwn(SERVICE_SERVERS, known)) return SERVICE_SERVERS[known]!;
+  const names = Object.keys(SERVICE_SERVERS).join(', ');
+  throw new CodedError('bad_request', `server is missing: only templates that name ${names} bring their own.`);
+}
+
+/** The host of an RTMP URL; null for anything else, and for one with a user name: it would be stored in clear. */
+function hostOf(server: string): string | null {
+  const [, authority] = /^rtmps?:\/\/([^\s/?#\\]+)(?:[/?#][^\s\\]*)?$/i.exec(server) ?? [];
+  if (!authority || authority.includes('@')) return null;
+  return authority.replace(/:\d*$/, '') || null;
+}

@@ -1,0 +1,89 @@
+import type { Stats } from '../contract/index.ts';
+import type { BroadcastStats, TrackStats } from '../live/index.ts';
+
+/** What is on air, and who watches it. */
+export interface OnAirStats extends BroadcastStats {
+  readonly viewers: number;
+  readonly bytesOut: number;
+  /** kbit/s over the last ten seconds. */
+  readonly outputBitrate: number;
+  /** Milliseconds since 1970; null before the first request. */
+  readonly lastAccessMs: number | null;
+}
+
+/** By profile_idc (ISO 14496-10, annex A). */
+const PROFILES: Record<number, string> = {
+  66: 'Baseline',
+  77: 'Main',
+  88: 'Extended',
+  100: 'High',
+  110: 'High 10',
+  122: 'High 4:2:2',
+  244: 'High 4:4:4 Predictive',
+};
+
+/** Stats as both dialects show them. `liveStreamId` is what the contract calls the stream. */
+export function toStats(liveStreamId: string, stats: OnAirStats): Stats {
+  const running = stats.runningSinceMs !== null;
+  return {
+    id: stats.broadcastId,
+    source_id: stats.publisher.id,
+    status: running ? 'running' : 'waiting',
+    running,
+    alive: stats.alive,
+    url: 'publish://',
+    published_via: stats.publisher.protocol,
+    published_from: stats.publisher.address,
+    opened_at: stats.openedAtMs,
+    start_running_at: stats.runningSinceMs,
+    last_access_at: stats.lastAccessMs,
+    lifetime: Date.now() - stats.openedAtMs,
+    last_dts: stats.lastDtsMs,
+    ts_delay: Math.round(stats.delayMs),
+    retry_count: stats.reconnects,
+    bitrate: Math.round(stats.bitrate),
+    input_bitrate: Math.round(stats.inputBitrate),
+    output_bitrate: Math.round(stats.outputBitrate),
+    out_bandwidth: Math.round(stats.outputBitrate),
+    bytes_in: stats.bytesIn,
+    bytes_out: stats.bytesOut,
+    online_clients: stats.viewers,
+    viewers: stats.viewers,
+    dropped: stats.dropped,
+    advice: stats.advice.map(({ code, severity, message, sinceMs }) => ({
+      code,
+      severity,
+      message,
+      since: new Date(sinceMs).toISOString(),
+    })),
+    push_stats: {},
+    media_info: { flow_type: 'stream', stream_id: liveStreamId, tracks: stats.tracks.map(toTrack) },
+  };
+}
+
+function toTrack(track: TrackStats): Stats['media_info']['tracks'][number] {
+  const bitrate = Math.round(track.bitrate);
+  if (track.kind === 'audio') {
+    const { channels, outputSampleRate } = track.config;
+    return { track_id: 'a1', content: 'audio', codec: 'aac', bitrate, channels, sample_rate: outputSampleRate };
+  }
+  const { width, height, frameRate, profile, level } = track.config;
+  const measured = Math.round(track.fps * 100) / 100;
+  return {
+    track_id: 'v1',
+    content: 'video',
+    codec: 'h264',
+    bitrate,
+    width,
+    height,
+    pixel_width: width,
+    pixel_height: height,
+    fps: frameRate === null ? Math.round(measured) : Math.round(frameRate * 100) / 100,
+    avg_fps: measured,
+    profile: PROFILES[profile] ?? String(profile),
+    level: (level / 10).toFixed(1),
+    bframes: track.bFrames,
+    gop_size: track.gop,
+    last_gop: track.lastGop,
+  };
+}

@@ -1,0 +1,70 @@
+import { type Static, type TSchema, Type } from 'typebox';
+
+const optional = <T extends TSchema>(type: T) => Type.Optional(type);
+const nullable = <T extends TSchema>(type: T) => Type.Union([type, Type.Null()]);
+const kbps = (description: string) => Type.Number({ description: `${description} kbit/s, over the last ten seconds.` });
+const unixMs = (description: string) => Type.Integer({ description: `${description} Milliseconds since 1970.` });
+
+const Track = Type.Object({
+  track_id: Type.String({ description: '`v1` or `a1`.' }),
+  content: Type.String({ enum: ['video', 'audio'] }),
+  codec: Type.String({ description: '`h264` or `aac`.' }),
+  bitrate: kbps('Of this track.'),
+  width: optional(Type.Integer()),
+  height: optional(Type.Integer()),
+  pixel_width: optional(Type.Integer()),
+  pixel_height: optional(Type.Integer()),
+  fps: optional(Type.Number({ description: 'As the encoder says; measured where it does not.' })),
+  avg_fps: optional(Type.Number({ description: 'Measured over the last ten seconds.' })),
+  profile: optional(Type.String()),
+  level: optional(Type.String()),
+  bframes: optional(Type.Integer({ description: 'The longest row of B-frames.' })),
+  gop_size: optional(
+    Type.Integer({ description: 'Frames between two key frames: the mean of the last eight groups.' }),
+  ),
+  last_gop: optional(Type.Integer({ description: 'Frames of the last group.' })),
+  channels: optional(Type.Integer()),
+  sample_rate: optional(Type.Integer()),
+});
+
+const Advice = Type.Object({
+  code: Type.String({ description: 'Stable; docs/guide/encoder-advice.md lists them.' }),
+  severity: Type.String({ enum: ['info', 'warning', 'error'] }),
+  message: Type.String({ description: 'What is wrong and what to set, in plain words.' }),
+  since: Type.String({ format: 'date-time' }),
+});
+
+/** Stats of a running broadcast: the union of what LiveAPI and Castr show (liveapi-contract.md §2.5), and our own beside it. */
+export const Stats = Type.Object(
+  {
+    id: Type.String({ description: 'The broadcast: from the first connection to the end of the reconnect window.' }),
+    source_id: Type.String({ description: 'The connection of the encoder, as the log calls it.' }),
+    status: Type.String({ enum: ['running', 'waiting'], description: '`waiting`: connected, and no media yet.' }),
+    running: Type.Boolean({ description: 'Media has come.' }),
+    alive: Type.Boolean({ description: 'Something has come from the encoder in the last seconds.' }),
+    url: Type.String(),
+    published_via: Type.String({ description: '`rtmp` or `rtmps`.' }),
+    published_from: Type.String({ description: "The encoder's address." }),
+    opened_at: unixMs('When the broadcast began.'),
+    start_running_at: nullable(unixMs('When its first media came.')),
+    last_access_at: nullable(unixMs('When a viewer last asked for something.')),
+    lifetime: Type.Number({ description: 'Milliseconds since opened_at.' }),
+    last_dts: nullable(Type.Number({ description: "Milliseconds, on the encoder's clock." })),
+    ts_delay: Type.Number({ description: 'By how many milliseconds later than at best the media comes.' }),
+    retry_count: Type.Integer({ description: 'How often the encoder has come back.' }),
+    bitrate: kbps('Of the media.'),
+    input_bitrate: kbps('Of all that the connection brings.'),
+    output_bitrate: kbps('To all viewers.'),
+    out_bandwidth: kbps('The same as output_bitrate.'),
+    bytes_in: Type.Integer(),
+    bytes_out: Type.Integer({ description: 'Playlists and media sent to viewers.' }),
+    online_clients: Type.Integer({ description: 'The same as viewers.' }),
+    viewers: Type.Integer({ description: 'Playback sessions: up within 5 s, down within 15 s.' }),
+    dropped: Type.Integer({ description: 'Frames that could not be used or passed on.' }),
+    advice: Type.Array(Advice, { description: 'What the encoder does that viewers suffer from; empty is good.' }),
+    push_stats: Type.Unsafe<object>(Type.Object({}, { additionalProperties: true })),
+    media_info: Type.Object({ flow_type: Type.String(), stream_id: Type.String(), tracks: Type.Array(Track) }),
+  },
+  { $id: 'Stats' },
+);
+export type Stats = Static<typeof Stats>;

@@ -1,0 +1,189 @@
+import type { Kysely, Selectable } from 'kysely';
+import type { EventName } from '../contract/index.ts';
+import type { BroadcastEvent, BroadcastEvents } from '../live/index.ts';
+import { liveStreamPayload, readSubject } from './event-payloads.ts';
+import type { BroadcastsTable } from './event-tables.ts';
+import type { Scope } from './live-stream-row.ts';
+import { recordEvent } from './record-event.ts';
+import type { Tables } from './schema.ts';
+
+/** One session on air, over or not. */
+export interface BroadcastRow {
+  readonly id: string;
+  readonly protocol: string;
+  readonly address: string;
+  readonly startedMs: number;
+  /** Null while it lasts. */
+  readonly endedMs: number | null;
+  readonly reason: string | null;
+}
+
+/** The history of what was on air, and the port by which `live` tells it. */
+export interface Broadcasts extends BroadcastEvents {
+  /** Newest first; `page` counts from 1. */
+  list(
+    scope: Scope,
+    liveStreamId: string,
+    page: { readonly page: number; readonly limit: number },
+  ): Promise<{ rows: BroadcastRow[]; total: number }>;
+}
+
+/** The broadcasts: what is told is written once, with its event, in one transaction. */
+export class BroadcastStore implements Broadcasts {
+  readonly #db: Kysely<Tables>;
+
+  constructor(db: Kysely<Tables>) {
+    this.#db = db;
+  }
+
+  tell(event: BroadcastEvent): Promise<void> {
+    return this.#db.transaction().execute(async (transaction) => {
+      const broadcast = await (event.kind === 'connected' && event.first
+        ? open(transaction, event)
+        : advance(transaction, event));
+      // Told before, or its live stream was deleted before it was written.
+      if (broadcast) await record(transaction, broadcast, nameOf(event), event.atMs, detailsOf(event, broadcast));
+    });
+  }
+
+  async list(scope: Scope, liveStreamId: string, { page, limit }: { readonly page: number; readonly limit: number }) {
+    const all = this.#db
+      .selectFrom('broadcasts')
+      .where('live_stream_id', '=', liveStreamId)
+      .where('organization_id', '=', scope.organizationId)
+      .where('environment', '=', scope.environment);
+    const [count, rows] = await Promise.all([
+      all.select((select) => select.fn.countAll<number>().as('total')).executeTakeFirstOrThrow(),
+      all
+        .selectAll()
+        .orderBy('started_ms', 'desc')
+        .orderBy('id', 'desc')
+        .limit(limit)
+        .offset((page - 1) * limit)
+        .execute(),
+    ]);
+    return { rows: rows.map(fromColumns), total: count.total };
+  }
+
+  /** Ends what a process that is gone left open, and tells so once (L03). Resolves with how many that were. */
+  async closeOpen(): Promise<number> {
+    const open = await this.#db.selectFrom('broadcasts').select('id').where('ended_ms', 'is', null).execute();
+    for (const { id } of open) {
+      await this.#db.transaction().execute(async (transaction) => {
+        const atMs = Date.now();
+        const reason = 'server_restarted';
+        const broadcast = await transaction
+          .updateTable('broadcasts')
+          .set({ ended_ms: atMs, reason })
+          .where('id', '=', id)
+          .where('ended_ms', 'is', null)
+          .returningAll()
+          .executeTakeFirst();
+        if (broadcast) await record(transaction, broadcast, 'stream-disconnected', atMs, ended(broadcast, reason));
+      });
+    }
+    return open.length;
+  }
+}
+
+type Broadcast = Selectable<BroadcastsTable>;
+
+/** Null when it is there already, or its live stream is not. */
+async function open(
+  transaction: Kysely<Tables>,
+  event: BroadcastEvent & { kind: 'connected' },
+): Promise<Broadcast | undefined> {
+  const stream = await readSubject(transaction, event.liveStreamId);
+  if (!stream) return undefined;
+  return transaction
+    .insertInto('broadcasts')
+    .values({
+      id: event.broadcastId,
+      live_stream_id: stream.id,
+      organization_id: stream.organizationId,
+      environment: stream.environment,
+      protocol: event.publisher.protocol,
+      address: event.publisher.address,
+      started_ms: event.atMs,
+      ended_ms: null,
+      reason: null,
+      last_number: event.number,
+    })
+    .onConflict((conflict) => conflict.column('id').doNothing())
+    .returningAll()
+    .executeTakeFirst();
+}
+
+/** Null when this or a later moment is written down, or the broadcast is over or was never written. */
+function advance(transaction: Kysely<Tables>, event: BroadcastEvent): Promise<Broadcast | undefined> {
+  return transaction
+    .updateTable('broadcasts')
+    .set({
+      last_number: event.number,
+      ...(event.kind === 'connected' && { protocol: event.publisher.protocol, address: event.publisher.address }),
+      ...(event.kind === 'disconnected' && { ended_ms: event.atMs, reason: event.reason }),
+    })
+    .where('id', '=', event.broadcastId)
+    .where('last_number', '<', event.number)
+    .where('ended_ms', 'is', null)
+    .returningAll()
+    .executeTakeFirst();
+}
+
+async function record(transaction: Kysely<Tables>, row: Broadcast, name: EventName, atMs: number, details: object) {
+  const stream = await readSubject(transaction, row.live_stream_id);
+  await recordEvent(transaction, {
+    organizationId: row.organization_id,
+    environment: row.environment,
+    liveStreamId: row.live_stream_id,
+    name,
+    payload: stream ? liveStreamPayload(stream, details) : { _id: row.live_stream_id, ...details },
+    atMs,
+  });
+}
+
+function nameOf(event: BroadcastEvent): EventName {
+  switch (event.kind) {
+    case 'connected':
+      return event.first ? 'stream-connected' : 'stream-reconnected';
+    case 'reconnecting':
+      return 'stream-reconnecting';
+    case 'disconnected':
+      return 'stream-disconnected';
+    case 'warning':
+      return event.raised ? 'stream-warning' : 'stream-warning-cleared';
+  }
+}
+
+/** Viewers of a live stream that reconnects go on watching: it is online. */
+function detailsOf(event: BroadcastEvent, broadcast: Broadcast): object {
+  if (event.kind === 'disconnected') return ended(broadcast, event.reason);
+  const online = { broadcasting_status: 'online', broadcast: shown(broadcast) };
+  if (event.kind === 'connected') return online;
+  if (event.kind === 'reconnecting')
+    return { ...online, reason: event.reason, until: new Date(event.untilMs).toISOString() };
+  const { code, severity, message } = event;
+  return { ...online, warning: { code, severity, message } };
+}
+
+const ended = (broadcast: Broadcast, reason: string): object => ({
+  broadcasting_status: 'offline',
+  broadcast: shown(broadcast),
+  reason,
+});
+
+const shown = ({ id, started_ms, protocol, address }: Broadcast): object => ({
+  _id: id,
+  started_at: new Date(started_ms).toISOString(),
+  protocol,
+  address,
+});
+
+const fromColumns = (row: Broadcast): BroadcastRow => ({
+  id: row.id,
+  protocol: row.protocol,
+  address: row.address,
+  startedMs: row.started_ms,
+  endedMs: row.ended_ms,
+  reason: row.reason,
+});

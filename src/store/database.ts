@@ -1,0 +1,21 @@
+import type { Kysely, LogEvent } from 'kysely';
+import type { Tables } from './schema.ts';
+
+/** Told of every statement that ended: how long it took, and whether it worked. */
+export type OnQuery = (durationMs: number, ok: boolean) => void;
+
+/** What makes Kysely tell. */
+export const tellQueries = (onQuery: OnQuery | undefined) =>
+  onQuery && ((event: LogEvent) => onQuery(event.queryDurationMillis, event.level === 'query'));
+
+/** An open database, whichever kind it is. */
+export interface Database {
+  readonly kind: 'sqlite' | 'postgres';
+  readonly db: Kysely<Tables>;
+  /** For messages: the file, or host and name. Holds no secret. */
+  readonly where: string;
+  /** To be called when the tables are up to date: from then on no statement may take long. */
+  readonly hurry: () => void;
+  /** Resolves when everything accepted is written and the connections are closed. Calls afterwards reject with store_unavailable. */
+  readonly close: () => Promise<void>;
+}

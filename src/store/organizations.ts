@@ -1,0 +1,284 @@
+import type { Kysely } from 'kysely';
+import { CodedError, newId } from '../base/index.ts';
+import { type Role, roleCovers } from '../contract/index.ts';
+import type { Tables } from './schema.ts';
+import { endSessions, type UserRow, userFromColumns } from './users.ts';
+
+export interface OrganizationRow {
+  readonly id: string;
+  readonly name: string;
+  readonly createdMs: number;
+  /** Of the user whom it was asked for. */
+  readonly role: Role;
+}
+
+export interface MemberRow extends UserRow {
+  readonly role: Role;
+  readonly joinedMs: number;
+}
+
+/** Who changes something about a member. */
+export interface Actor {
+  readonly organizationId: string;
+  readonly userId: string;
+  readonly role: Role;
+}
+
+interface PageOf {
+  readonly page: number;
+  readonly limit: number;
+}
+
+export interface Organizations {
+  /** Those that the user is a member of, in the order of joining. */
+  of(userId: string): Promise<OrganizationRow[]>;
+  get(id: string): Promise<Omit<OrganizationRow, 'role'> | null>;
+  /** With both environments, the user as its owner. */
+  create(userId: string, name: string): Promise<OrganizationRow>;
+  /** False when there is no such organization. */
+  rename(id: string, name: string): Promise<boolean>;
+  /** Ends its tokens, invitations and memberships. @throws CodedError conflict while it has live streams */
+  delete(id: string): Promise<boolean>;
+  members(id: string, page: PageOf): Promise<{ readonly rows: MemberRow[]; readonly total: number }>;
+  member(id: string, userId: string): Promise<MemberRow | null>;
+  /**
+   * A changed role ends the member's sessions and the invitations that the member has sent.
+   * @throws CodedError not_found; forbidden where an owner is needed; conflict for the last owner
+   */
+  setRole(actor: Actor, userId: string, role: Role): Promise<MemberRow>;
+  /** Members may remove themselves; it ends what `setRole` ends. @throws as `setRole` */
+  removeMember(actor: Actor, userId: string): Promise<void>;
+}
+
+const noMember = () => new CodedError('not_found', 'Member not found. GET /members lists those of the organization.');
+
+/** Organizations and who belongs to them. */
+export class OrganizationStore implements Organizations {
+  readonly #db: Kysely<Tables>;
+  readonly #onTokensRevoked: () => void;
+
+  constructor(db: Kysely<Tables>, onTokensRevoked: () => void) {
+    this.#db = db;
+    this.#onTokensRevoked = onTokensRevoked;
+  }
+
+  of(userId: string): Promise<OrganizationRow[]> {
+    return organizationsOf(this.#db, userId);
+  }
+
+  async get(id: string): Promise<Omit<OrganizationRow, 'role'> | null> {
+    const row = await this.#db
+      .selectFrom('organizations')
+      .selectAll()
+      .where('id', '=', id)
+      .where('deleted_ms', 'is', null)
+      .executeTakeFirst();
+    return row ? { id: row.id, name: row.name, createdMs: row.created_ms } : null;
+  }
+
+  create(userId: string, name: string): Promise<OrganizationRow> {
+    return this.#db.transaction().execute(async (transaction) => {
+      const row = await addOrganization(transaction, name);
+      await addMember(transaction, row.id, userId, 'owner');
+      return { ...row, role: 'owner' };
+    });
+  }
+
+  async rename(id: string, name: string): Promise<boolean> {
+    const { numUpdatedRows } = await this.#db
+      .updateTable('organizations')
+      .set({ name })
+      .where('id', '=', id)
+      .where('deleted_ms', 'is', null)
+      .executeTakeFirstOrThrow();
+    return numUpdatedRows > 0n;
+  }
+
+  async delete(id: string): Promise<boolean> {
+    const deleted = await this.#db.transaction().execute(async (transaction) => {
+      if (!(await lock(transaction, id))) return false;
+      const stream = await transaction
+        .selectFrom('live_streams')
+        .select('id')
+        .where('organization_id', '=', id)
+        .limit(1)
+        .executeTakeFirst();
+      if (stream)
+        throw new CodedError(
+          'conflict',
+          'The organization still has live streams: delete them first, in both environments.',
+        );
+      const now = Date.now();
+      await transaction.updateTable('organizations').set({ deleted_ms: now }).where('id', '=', id).execute();
+      await transaction
+        .updateTable('access_tokens')
+        .set({ revoked_ms: now })
+        .where('organization_id', '=', id)
+        .where('revoked_ms', 'is', null)
+        .execute();
+      await transaction.deleteFrom('invitations').where('organization_id', '=', id).execute();
+      await transaction.deleteFrom('webhook_endpoints').where('organization_id', '=', id).execute();
+      await transaction.deleteFrom('memberships').where('organization_id', '=', id).execute();
+      return true;
+    });
+    this.#onTokensRevoked();
+    return deleted;
+  }
+
+  async members(id: string, { page, limit }: PageOf) {
+    const [count, rows] = await Promise.all([
+      this.#db
+        .selectFrom('memberships')
+        .where('organization_id', '=', id)
+        .select((select) => select.fn.countAll<number>().as('total'))
+        .executeTakeFirstOrThrow(),
+      membersOf(this.#db, id)
+        .orderBy('memberships.created_ms')
+        .orderBy('users.id')
+        .limit(limit)
+        .offset((page - 1) * limit)
+        .execute(),
+    ]);
+    return { rows: rows.map(memberFromColumns), total: count.total };
+  }
+
+  async member(id: string, userId: string): Promise<MemberRow | null> {
+    const row = await membersOf(this.#db, id).where('users.id', '=', userId).executeTakeFirst();
+    return row ? memberFromColumns(row) : null;
+  }
+
+  setRole(actor: Actor, userId: string, role: Role): Promise<MemberRow> {
+    return this.#changeMember(actor, userId, role, async (transaction, before) => {
+      if (!roleCovers(actor.role, 'admin'))
+        throw new CodedError('forbidden', 'Only an admin or an owner changes roles.');
+      if (before.role === role) return before;
+      await transaction
+        .updateTable('memberships')
+        .set({ role })
+        .where('organization_id', '=', actor.organizationId)
+        .where('user_id', '=', userId)
+        .execute();
+      await endWhatTheyHold(transaction, actor.organizationId, userId);
+      return { ...before, role };
+    });
+  }
+
+  async removeMember(actor: Actor, userId: string): Promise<void> {
+    await this.#changeMember(actor, userId, null, async (transaction, before) => {
+      if (!roleCovers(actor.role, 'admin') && userId !== actor.userId)
+        throw new CodedError('forbidden', 'Only an admin or an owner removes others.');
+      await transaction
+        .deleteFrom('memberships')
+        .where('organization_id', '=', actor.organizationId)
+        .where('user_id', '=', userId)
+        .execute();
+      await endWhatTheyHold(transaction, actor.organizationId, userId);
+      return before;
+    });
+  }
+
+  /** What holds for every change: only owners make, change and remove owners, and one of them stays. */
+  #changeMember(
+    actor: Actor,
+    userId: string,
+    after: Role | null,
+    change: (transaction: Kysely<Tables>, before: MemberRow) => Promise<MemberRow>,
+  ): Promise<MemberRow> {
+    return this.#db.transaction().execute(async (transaction) => {
+      // Locked, so that of two last owners who remove each other one stays.
+      await lock(transaction, actor.organizationId);
+      const row = await membersOf(transaction, actor.organizationId).where('users.id', '=', userId).executeTakeFirst();
+      if (!row) throw noMember();
+      const before = memberFromColumns(row);
+      if ((before.role === 'owner' || after === 'owner') && actor.role !== 'owner')
+        throw new CodedError('forbidden', 'Only an owner makes, changes or removes an owner.');
+      if (before.role === 'owner' && after !== 'owner') {
+        const { owners } = await transaction
+          .selectFrom('memberships')
+          .select((select) => select.fn.countAll<number>().as('owners'))
+          .where('organization_id', '=', actor.organizationId)
+          .where('role', '=', 'owner')
+          .executeTakeFirstOrThrow();
+        if (owners < 2)
+          throw new CodedError('conflict', 'The last owner cannot go: make another member an owner first.');
+      }
+      return change(transaction, before);
+    });
+  }
+}
+
+/** Those that a user is a member of, in the order of joining. */
+export function organizationsOf(db: Kysely<Tables>, userId: string): Promise<OrganizationRow[]> {
+  return db
+    .selectFrom('memberships')
+    .innerJoin('organizations', 'organizations.id', 'memberships.organization_id')
+    .select(['organizations.id', 'organizations.name', 'organizations.created_ms as createdMs', 'memberships.role'])
+    .where('memberships.user_id', '=', userId)
+    .where('organizations.deleted_ms', 'is', null)
+    .orderBy('memberships.created_ms')
+    .orderBy('organizations.id')
+    .execute();
+}
+
+/** An organization with both environments and nobody in it. */
+export async function addOrganization(db: Kysely<Tables>, name: string): Promise<Omit<OrganizationRow, 'role'>> {
+  const row = { id: newId(), name, created_ms: Date.now() };
+  await db.insertInto('organizations').values(row).execute();
+  await db
+    .insertInto('environments')
+    .values([
+      { organization_id: row.id, name: 'production' },
+      { organization_id: row.id, name: 'development' },
+    ])
+    .execute();
+  return { id: row.id, name, createdMs: row.created_ms };
+}
+
+/** A member that is there already keeps the role. */
+export async function addMember(db: Kysely<Tables>, organizationId: string, userId: string, role: Role): Promise<void> {
+  await db
+    .insertInto('memberships')
+    .values({ organization_id: organizationId, user_id: userId, role, created_ms: Date.now() })
+    .onConflict((conflict) => conflict.columns(['organization_id', 'user_id']).doNothing())
+    .execute();
+}
+
+/** Makes other transactions on this organization wait, on SQLite and Postgres alike. False when it is not there. */
+async function lock(db: Kysely<Tables>, organizationId: string): Promise<boolean> {
+  const { numUpdatedRows } = await db
+    .updateTable('organizations')
+    .set(({ ref }) => ({ name: ref('name') }))
+    .where('id', '=', organizationId)
+    .where('deleted_ms', 'is', null)
+    .executeTakeFirstOrThrow();
+  return numUpdatedRows > 0n;
+}
+
+/** Rights that somebody has lost must not live on in a browser or in a link. */
+async function endWhatTheyHold(db: Kysely<Tables>, organizationId: string, userId: string): Promise<void> {
+  await endSessions(db, userId);
+  await db
+    .deleteFrom('invitations')
+    .where('organization_id', '=', organizationId)
+    .where('invited_by', '=', userId)
+    .execute();
+}
+
+const membersOf = (db: Kysely<Tables>, organizationId: string) =>
+  db
+    .selectFrom('memberships')
+    .innerJoin('users', 'users.id', 'memberships.user_id')
+    .select(['users.id', 'users.email', 'users.name', 'users.created_ms', 'memberships.role'])
+    .select('memberships.created_ms as joined_ms')
+    .where('memberships.organization_id', '=', organizationId);
+
+function memberFromColumns(row: {
+  id: string;
+  email: string | null;
+  name: string;
+  created_ms: number;
+  role: Role;
+  joined_ms: number;
+}): MemberRow {
+  return { ...userFromColumns(row), role: row.role, joinedMs: row.joined_ms };
+}
