@@ -34,7 +34,7 @@ const WAYS_OUT: readonly { readonly what: RegExp; readonly rooms: readonly strin
     what: /\bnew (net\.|tls\.)?(Socket|TLSSocket|WebSocket|EventSource|XMLHttpRequest)\(/,
     rooms: ['outbound', 'cli', 'ingest'],
   },
-  { what: /(?<![.\w#])fetch\(|\b(globalThis|global)\.fetch\b/, rooms: ['client'] },
+  { what: /(?<![.\w#])fetch\(|\b(globalThis|global)\.fetch\b/, rooms: ['client', 'cli'] },
   {
     what: /^\s*import\s[^;]*\b(connect|createConnection|request|get|Socket|TLSSocket)\b[^;]*\}\s*from '(node:)?(net|tls|https?|http2)'/m,
     rooms: ['outbound', 'cli'],

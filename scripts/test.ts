@@ -1,12 +1,13 @@
 // `npm test`: the checks, then the rooms' tests (as many files at a time as there are cores), then one file at a time what
 // needs the machine for itself: web pages, hostile input, end to end. `npm test -- <pattern>…` runs only the test files whose
-// path contains a pattern, without the checks. The last line is `N passed, N failed`; a file that crashes, hangs or has no
+// path contains a pattern, without the checks. What asks the store runs a second time on Postgres. The last line is `N passed, N failed`; a file that crashes, hangs or has no
 // tests counts as a failure, and so does a run without any test.
 import { readdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { run } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { startPostgres } from '../test/support/postgres.ts';
 import { runChecks } from './check.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -16,6 +17,9 @@ const FILE_LIMIT_MS = 15 * 60_000;
 
 /** In this order and alone: they start servers, encoders and browsers of their own. */
 const ALONE = ['web', 'hostile', 'conformance', 'e2e'];
+
+/** What `test/support/database.ts` gives its database to: once on SQLite with all others, once more on Postgres. */
+const ON_BOTH = /^test\/(api|store|webhooks)\/(?!sqlite|outage|backup|sender|chaos)/;
 
 const total = { passed: 0, failed: 0, skipped: 0 };
 
@@ -33,8 +37,11 @@ function explain(error: Error & { cause?: unknown }): string {
 
 const indent = (text: string, by: string): string => text.trimEnd().replace(/^/gm, by);
 
-/** Runs one file in a process of its own, and prints a line for it: with its failures, and what it printed itself. */
-async function runFile(path: string): Promise<void> {
+/**
+ * Runs one file in a process of its own, and prints a line for it: with its failures, and what it printed itself. `database` is the
+ * address of a Postgres to run it on.
+ */
+async function runFile(path: string, database?: string): Promise<void> {
   const started = performance.now();
   const file = join(root, path);
   let [passed, failed, skipped] = [0, 0, 0];
@@ -42,7 +49,8 @@ async function runFile(path: string): Promise<void> {
   let errors = '';
   const failures: string[] = [];
   const running = new Set<string>();
-  const events = run({ files: [file], cwd: root, signal: AbortSignal.timeout(FILE_LIMIT_MS) });
+  const env = { ...process.env, ...(database && { LIVEAPI_TEST_DATABASE: database }) };
+  const events = run({ files: [file], cwd: root, env, signal: AbortSignal.timeout(FILE_LIMIT_MS) });
   for await (const { type, data } of events) {
     if (type === 'test:stdout') output += data.message;
     else if (type === 'test:stderr') errors += data.message;
@@ -72,17 +80,19 @@ async function runFile(path: string): Promise<void> {
   total.failed += failed;
   total.skipped += skipped;
   const counts = `${passed} passed${failed ? `, ${failed} failed` : ''}${skipped ? `, ${skipped} skipped` : ''}`;
-  console.log(`${failed ? '✘' : '✔'} ${path}  ${counts}  ${((performance.now() - started) / 1000).toFixed(1)} s`);
+  console.log(
+    `${failed ? '✘' : '✔'} ${path}${database ? ' on Postgres' : ''}  ${counts}  ${((performance.now() - started) / 1000).toFixed(1)} s`,
+  );
   if (output) console.log(indent(output, '    │ '));
   for (const failure of failures) console.log(indent(failure, '    '));
   if (failed && errors) console.log(indent(errors.slice(-8000), '    ┆ '));
 }
 
 /** Runs `files`, `atOnce` at a time. */
-async function runFiles(files: readonly string[], atOnce: number): Promise<void> {
+async function runFiles(files: readonly string[], atOnce: number, database?: string): Promise<void> {
   const waiting = [...files];
   const worker = async () => {
-    for (let path = waiting.shift(); path; path = waiting.shift()) await runFile(path);
+    for (let path = waiting.shift(); path; path = waiting.shift()) await runFile(path, database);
   };
   await Promise.all(Array.from({ length: atOnce }, worker));
 }
@@ -105,6 +115,12 @@ await runFiles(
   files.filter((path) => groupOf(path) < 0),
   Math.min(4, availableParallelism()),
 );
+const both = files.filter((path) => ON_BOTH.test(path));
+if (both.length > 0 && !process.env.LIVEAPI_TEST_DATABASE) {
+  const postgres = await startPostgres();
+  await runFiles(both, Math.min(4, availableParallelism()), postgres.url('postgres'));
+  await postgres.close();
+}
 for (const group of ALONE.keys())
   await runFiles(
     files.filter((path) => groupOf(path) === group),

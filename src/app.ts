@@ -7,8 +7,8 @@ import { CodedError, type Logger } from './base/index.ts';
 import type { Config } from './config/index.ts';
 import { RtmpServer } from './ingest/rtmp/index.ts';
 import { ADVICE_CODES, BroadcastEventQueue, LiveRegistry } from './live/index.ts';
-import { type LiveStreamReading, Metrics, type Readings } from './metrics/index.ts';
 import { Mailer } from './mail/index.ts';
+import { type LiveStreamReading, Metrics, type Readings } from './metrics/index.ts';
 import { createOrigin, type Origin } from './origin/index.ts';
 import { createOutbound, type OwnListener } from './outbound/index.ts';
 import { Packager } from './packager/index.ts';
@@ -75,6 +75,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       outbound,
       retryMs: config.webhookRetryMs,
       timeoutMs: config.webhookTimeoutMs,
+      onOutcome: (kind) => metrics?.delivery(kind),
       log,
     });
     closers.push(
@@ -278,6 +279,8 @@ async function listenHttp(api: ReturnType<typeof createApi>, config: Config): Pr
         'port_in_use',
         `Port ${config.httpPort} is taken by another program: choose another with http_port or stop that program.`,
       );
+    // Anything else than the address is our own mistake.
+    if ((error as NodeJS.ErrnoException).syscall === undefined) throw error;
     throw new CodedError(
       'config_invalid',
       `Cannot listen on ${config.httpHost}:${config.httpPort} (http_host, http_port): ${(error as Error).message}`,

@@ -25,9 +25,8 @@ const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
 export function sendError(error: FastifyError | CodedError, request: FastifyRequest, reply: FastifyReply): void {
   const statusCode = statusOf(error);
   // A page of ours shows its own form: the header would make the browser open its own.
-  const mode = request.headers['sec-fetch-mode'] ?? 'navigate';
-  if (statusCode === 401 && mode === 'navigate')
-    reply.header('www-authenticate', 'Basic realm="LiveAPI", charset="UTF-8"');
+  const ofPage = request.headers['sec-fetch-site'] !== undefined && request.headers['sec-fetch-mode'] !== 'navigate';
+  if (statusCode === 401 && !ofPage) reply.header('www-authenticate', 'Basic realm="LiveAPI", charset="UTF-8"');
   if (statusCode === 503) reply.header('retry-after', '1');
   if (statusCode === 503) request.log.warn({ reason: error.message }, 'api: store unavailable');
   else if (statusCode >= 500 && statusCode !== 501) request.log.error({ err: error }, 'api: request failed');

@@ -46,7 +46,7 @@ export function addIdempotency(app: FastifyInstance, { idempotency }: Pick<Store
         return;
       }
       if (begun.kind === 'answered') {
-        reply.code(begun.status).header('idempotency-replayed', 'true').type('application/json; charset=utf-8');
+        reply.code(begun.status).header('idempotent-replayed', 'true').type('application/json; charset=utf-8');
         return reply.send(begun.answer);
       }
       if (begun.kind === 'other_content')

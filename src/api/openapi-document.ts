@@ -9,6 +9,8 @@ export type Json = { [key: string]: unknown };
 const NAME = 'x-name';
 /** How an operation carries the statuses that it may answer beside its own. */
 const ERRORS = 'x-errors';
+/** Marks what may be repeated with the same Idempotency-Key. */
+const IDEMPOTENT = 'x-idempotent';
 
 /** Who may call a route (`FastifyContextConfig`). */
 interface Access {
@@ -36,7 +38,7 @@ export const describeRoute: SwaggerTransform = ({ schema, url, route }) => {
   const config = (route.config ?? {}) as Access;
   const castr = url.startsWith('/v2/');
   const path = castr ? url.slice(3) : url;
-  const { operationId, ...rest } = (schema ?? {}) as Json & { operationId?: string };
+  const { operationId, summary, ...rest } = (schema ?? {}) as Json & { operationId?: string; summary?: string };
   return {
     url,
     schema: {
@@ -46,7 +48,9 @@ export const describeRoute: SwaggerTransform = ({ schema, url, route }) => {
       ...(operationId && {
         operationId: castr ? `castr${operationId[0]!.toUpperCase()}${operationId.slice(1)}` : operationId,
       }),
+      ...(summary && { summary: castr ? `${summary} (Castr v2)` : summary }),
       security: securityOf(config),
+      ...(route.method === 'POST' && !config.open && { [IDEMPOTENT]: true }),
       [ERRORS]: statusesOf(route.method, url, config, rest),
     },
   };
@@ -64,7 +68,8 @@ function statusesOf(method: string | readonly string[], url: string, config: Acc
   if (writes || schema.querystring || schema.params) statuses.push(400);
   if (writes) statuses.push(409, 413, 415);
   if (!config.open || writes) statuses.push(401, 403);
-  if (url.includes(':')) statuses.push(404);
+  // Of what a stranger may send, some carries a link's token, which may be unknown.
+  if (url.includes(':') || (config.open && writes)) statuses.push(404);
   return statuses.sort();
 }
 
@@ -94,6 +99,9 @@ export const describeDocument: SwaggerTransformObject = (given) => {
       operation.responses[status] ??= { $ref: `#/components/responses/${name}` };
     }
     delete operation[ERRORS];
+    if (operation[IDEMPOTENT])
+      operation.parameters = [...(operation.parameters ?? []), { $ref: '#/components/parameters/IdempotencyKey' }];
+    delete operation[IDEMPOTENT];
     for (const [status, response] of Object.entries(operation.responses)) {
       if (response.description === 'Default Response') response.description = STATUS_CODES[status]!;
       addExamples(response.content, schemas);
@@ -103,11 +111,22 @@ export const describeDocument: SwaggerTransformObject = (given) => {
       delete operation.requestBody.required;
   }
   const sorted = Object.fromEntries(Object.entries(schemas).sort(([a], [b]) => (a < b ? -1 : 1)));
-  const components = { ...document.components, schemas: sorted, responses };
+  const parameters = { IdempotencyKey: IDEMPOTENCY_KEY };
+  const components = { ...document.components, schemas: sorted, responses, parameters };
   return { ...document, paths, components } as unknown as typeof document;
 };
 
+const IDEMPOTENCY_KEY = {
+  name: 'Idempotency-Key',
+  in: 'header',
+  description:
+    'A text of your own, such as a UUID. Whoever repeats the request with it within 24 hours gets the answer of the first time; another request with it gets 409.',
+  schema: { type: 'string', minLength: 1, maxLength: 255 },
+};
+
 interface Operation extends Json {
+  [IDEMPOTENT]?: true;
+  parameters?: object[];
   [ERRORS]?: number[];
   requestBody?: { required?: boolean; content?: Content };
   responses: Record<string, { $ref?: string; description?: string; content?: Content }>;

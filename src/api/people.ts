@@ -33,8 +33,8 @@ export interface PeopleOptions {
  * so that a stranger's guesses do not lock its owner out.
  */
 export class Guesses {
-  readonly #accounts = new GrowingDelay({ free: 5, firstMs: 1000, maxMs: 60_000 });
-  readonly #networks = new GrowingDelay({ free: 20, firstMs: 1000, maxMs: 900_000 });
+  readonly #accounts = new GrowingDelay({ free: 5, firstMs: 5000, maxMs: 60_000 });
+  readonly #networks = new GrowingDelay({ free: 20, firstMs: 5000, maxMs: 900_000 });
 
   /**
    * Carries out `check`, which says whether the guess was right.

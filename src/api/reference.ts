@@ -1,5 +1,5 @@
-import { gzipSync } from 'node:zlib';
-import { fastify } from 'fastify';
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
 
 /** The reference page. It holds no script of its own, so that its policy can forbid every inline one. */
 export const REFERENCE_PAGE = `<!doctype html>
@@ -8,6 +8,7 @@ export const REFERENCE_PAGE = `<!doctype html>
     <meta charset="utf-8" />
     <meta name="viewport" content="width=device-width, initial-scale=1" />
     <title>LiveAPI reference</title>
+    <link rel="icon" href="data:," />
     <link rel="alternate" type="application/json" title="OpenAPI" href="openapi.json" />
   </head>
   <body>
@@ -40,18 +41,12 @@ export const REFERENCE_START = `Scalar.createApiReference('#app', ${JSON.stringi
 
 let script: Promise<Buffer> | undefined;
 
-/**
- * The library's browser script, gzipped. It is 5 MB of text inside the Fastify plugin and cannot be had but from its route, so it is
- * asked for there, in an app that never listens, the first time that somebody opens the page.
- */
+/** The library's browser script, gzipped: made in a thread of its own the first time that somebody opens the page. */
 export function referenceScript(): Promise<Buffer> {
   script ??= (async () => {
-    const { default: scalar } = await import('@scalar/fastify-api-reference');
-    const app = fastify();
-    await app.register(scalar, { configuration: { url: '/' } });
-    const { rawPayload } = await app.inject('/reference/js/scalar.js');
-    await app.close();
-    return gzipSync(rawPayload);
+    const worker = new Worker(new URL('./reference-worker.ts', import.meta.url), { name: 'reference' });
+    const [zipped] = (await once(worker, 'message')) as [Uint8Array];
+    return Buffer.from(zipped.buffer, zipped.byteOffset, zipped.byteLength);
   })();
   script.catch(() => (script = undefined));
   return script;

@@ -2,8 +2,11 @@ import { execFileSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { accessSync, constants, existsSync, mkdirSync, readFileSync, statfsSync } from 'node:fs';
 import net from 'node:net';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { createLogger } from '../base/index.ts';
 import type { Config } from '../config/index.ts';
+import { secretKeyFile, tryDatabase } from '../store/index.ts';
 
 type Finding = { readonly state: 'ok' | 'note' | 'wrong'; readonly what: string; readonly todo?: string };
 
@@ -16,6 +19,8 @@ export async function doctor(config: Config): Promise<void> {
     ...(config.tlsCertificate ? [await port('rtmps_port', config.rtmpHost, config.rtmpsPort)] : []),
     certificate(config),
     dataFolder(config.dataDir),
+    secretKey(config),
+    ...(config.databaseUrl ? [await database(config.databaseUrl)] : []),
     publicUrl(config),
     pages(),
     clock(),
@@ -99,6 +104,36 @@ function dataFolder(folder: string): Finding {
       what: `data_dir ${folder}: ${(error as Error).message}`,
       todo: 'Set data_dir to a folder that this user may write to.',
     };
+  }
+}
+
+function secretKey({ dataDir, secretKeys, databaseUrl }: Config): Finding {
+  const file = secretKeyFile(dataDir);
+  if (secretKeys) return { state: 'ok', what: `secret_key is set (${secretKeys.length})` };
+  const made = existsSync(file);
+  const what = made
+    ? `the key of stored secrets is ${file}`
+    : `the first start makes the key of stored secrets, ${file}`;
+  if (databaseUrl)
+    return { state: 'note', what, todo: 'Other machines on this database need the same key: set secret_key.' };
+  if (!made && existsSync(join(dataDir, 'liveapi.db')))
+    return {
+      state: 'note',
+      what: `${file} is missing`,
+      todo: 'Put it back from your backup, if secrets are in the data.',
+    };
+  return { state: 'ok', what };
+}
+
+async function database(url: string): Promise<Finding> {
+  try {
+    const { where, version } = await tryDatabase(url, createLogger('silent'));
+    const ok = version >= 15;
+    const todo = ok ? undefined : 'Use Postgres 15 or newer.';
+    return { state: ok ? 'ok' : 'wrong', what: `Postgres ${version} answers: ${where}`, todo };
+  } catch (error) {
+    const todo = 'See that Postgres runs and that database_url is right.';
+    return { state: 'wrong', what: `database_url: ${(error as Error).message}`, todo };
   }
 }
 

@@ -1,37 +1,40 @@
 #!/usr/bin/env node
-// The command line: `liveapi serve`, `liveapi demo`, `liveapi doctor`. Each command is one file beside this one.
-import { Command } from 'commander';
+// The command line. What runs on this machine is in local.ts; `streams`, `tokens`, `webhooks`, `orgs` and `events` speak to a server
+// over its API. Each command, or group of commands, is one file beside this one. Exit codes: 0 done, 1 failed, 2 not called as it
+// should be.
+import { Command, CommanderError } from 'commander';
 import { CodedError } from '../base/index.ts';
-import { type Config, describeConfig, loadConfig } from '../config/index.ts';
-import { demo } from './demo.ts';
-import { doctor } from './doctor.ts';
-import { serve } from './serve.ts';
+import { UsageError } from './api-options.ts';
+import { addEvents } from './events.ts';
+import { addOrgs } from './orgs.ts';
+import { addStreams } from './streams.ts';
+import { addTokens } from './tokens.ts';
+import { addWebhooks } from './webhooks.ts';
 
 const program = new Command('liveapi')
   .description('Live streaming as an API, on your own machine.')
-  .showHelpAfterError();
+  .showHelpAfterError('(--help says more)')
+  .exitOverride();
 
-/** Adds a command whose flags are the configuration keys. */
-function command(name: string, description: string, run: (config: Config) => Promise<void>): void {
-  program
-    .command(name)
-    .description(description)
-    .allowUnknownOption()
-    .allowExcessArguments()
-    .addHelpText('after', `\n${describeConfig()}`)
-    .action(async (_options, self: Command) =>
-      run(loadConfig({ argv: self.args, env: process.env, cwd: process.cwd() })),
-    );
-}
+// The code of the server takes a second to load: who only asks one does not wait for it.
+const asksServer = ['streams', 'tokens', 'webhooks', 'orgs', 'events'].includes(process.argv[2] ?? '');
+if (!asksServer) (await import('./local.ts')).addLocal(program);
+addStreams(program);
+addTokens(program);
+addWebhooks(program);
+addOrgs(program);
+addEvents(program);
 
-command('serve', 'Start the server.', serve);
-command('demo', 'Start a server with a test picture, and say where to watch it.', demo);
-command('doctor', 'Look at ports, data folder, ffmpeg and clock, and say what is missing.', doctor);
+// Whoever reads our output may have had enough of it: `liveapi events tail | head`.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
 
 try {
   await program.parseAsync();
 } catch (error) {
-  if (!(error instanceof CodedError)) throw error;
-  console.error(`liveapi: ${error.message}`);
-  process.exitCode = 1;
+  // Commander has said what was wrong, or shown its help, which is no error.
+  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
+  else if (error instanceof CodedError || error instanceof UsageError) {
+    console.error(`liveapi: ${error.message}`);
+    process.exitCode = error instanceof UsageError ? 2 : 1;
+  } else throw error;
 }

@@ -33,26 +33,26 @@ const TEXTS: Readonly<Record<string, string>> = {
  * the names of its fields. `schemas` are the components that its references point to.
  */
 export function exampleOf(schema: object, schemas: object = {}): unknown {
-  return valueOf(schema as Json, schemas as Json, '');
+  return make(schema as Json, schemas as Json, '');
 }
 
-function valueOf(schema: Json, schemas: Json, name: string): unknown {
+function make(schema: Json, schemas: Json, name: string): unknown {
   if (typeof schema.$ref === 'string')
-    return valueOf(schemas[schema.$ref.slice('#/components/schemas/'.length)] as Json, schemas, name);
+    return make(schemas[schema.$ref.slice('#/components/schemas/'.length)] as Json, schemas, name);
   if (schema.example !== undefined) return schema.example;
   if (Array.isArray(schema.examples)) return schema.examples[0];
   if (schema.const !== undefined) return schema.const;
   if (Array.isArray(schema.enum)) return schema.enum[0];
   const choices = (schema.anyOf ?? schema.oneOf) as Json[] | undefined;
-  if (choices) return valueOf(choices.find(({ type }) => type !== 'null') ?? choices[0]!, schemas, name);
+  if (choices) return make(choices.find(({ type }) => type !== 'null') ?? choices[0]!, schemas, name);
   if (Array.isArray(schema.allOf))
-    return Object.assign({}, ...(schema.allOf as Json[]).map((part) => valueOf(part, schemas, name)));
+    return Object.assign({}, ...(schema.allOf as Json[]).map((part) => make(part, schemas, name)));
   const type = Array.isArray(schema.type) ? schema.type.find((one) => one !== 'null') : schema.type;
   if (type === 'object') {
     const properties = Object.entries((schema.properties ?? {}) as Record<string, Json>);
-    return Object.fromEntries(properties.map(([key, property]) => [key, valueOf(property, schemas, key)]));
+    return Object.fromEntries(properties.map(([key, property]) => [key, make(property, schemas, key)]));
   }
-  if (type === 'array') return schema.items ? [valueOf(schema.items as Json, schemas, name)] : [];
+  if (type === 'array') return schema.items && schema.maxItems !== 0 ? [make(schema.items as Json, schemas, name)] : [];
   if (schema.default !== undefined) return schema.default;
   if (type === 'string') return textOf(schema, name);
   if (type === 'integer' || type === 'number') return Math.max(1, Number(schema.minimum ?? 1));
@@ -61,6 +61,7 @@ function valueOf(schema: Json, schemas: Json, name: string): unknown {
 }
 
 function textOf(schema: Json, name: string): string {
+  if (schema.format === 'date-time') return TIME;
   const text = TEXTS[name] ?? guess(name);
   return text.slice(0, Number(schema.maxLength ?? text.length)).padEnd(Number(schema.minLength ?? 0), 'x');
 }

@@ -133,6 +133,7 @@ export const SubSecondStream = Type.Object(
 export type SubSecondStream = Static<typeof SubSecondStream>;
 
 export const SubSecondStreamList = listOf(SubSecondStream, 'SubSecondStreamList');
+export type SubSecondStreamList = Static<typeof SubSecondStreamList>;
 
 /** `?page=&limit=` of every list. A limit above 100 is served as 100, and the answer's `limit` says so. */
 export const PageQuery = Type.Object({
@@ -146,6 +147,7 @@ export const LiveStreamQuery = Type.Object({
   ...PageQuery.properties,
   low_latency_playback: optional(Type.Boolean({ description: 'Only those with this setting.' })),
 });
+export type LiveStreamQuery = Static<typeof LiveStreamQuery>;
 
 /** Lays `change` over `settings`: objects are merged key by key, lists and plain values replaced, null takes a key away. */
 export function mergeSettings(settings: Settings, change: SettingsChange): Settings {

@@ -44,6 +44,9 @@ export function readAs<T extends TSchema>(schema: T): (value: unknown, reading?:
 /** A copy of `value` with only what `shape` names. Building it anew is what keeps keys like `__proto__` out. */
 function pick(shape: Shape, value: unknown, fromText: boolean): unknown {
   if (shape.anyOf && value !== null) shape = notNull(shape);
+  // Postgres keeps no text with one, so SQLite is not given one either.
+  if (typeof value === 'string' && value.includes('\0'))
+    throw new CodedError('bad_request', 'A text holds a NUL character: leave it out.');
   if (fromText && typeof value === 'string') value = fromString(shape, value);
   if (!shape.properties || typeof value !== 'object' || value === null || Array.isArray(value)) return value;
   const picked: Record<string, unknown> = {};

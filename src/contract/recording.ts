@@ -32,20 +32,17 @@ export const TemporaryRecording = Type.Object(
 /** A bare list: this one is not paged. */
 export const TemporaryRecordings = Type.Array(TemporaryRecording);
 
-/** What is kept of a broadcast for good: camelCase and unix seconds, as clients know it. */
-export const Recording = Type.Object(
-  {
-    _id: Type.Optional(Type.String()),
-    name: Type.String(),
-    from: Type.Optional(Type.Integer({ description: 'Seconds since 1970.' })),
-    duration: Type.Optional(Type.Integer({ description: 'Seconds.' })),
-    bytes: Type.Optional(Type.Integer()),
-    status: Type.Optional(Type.String()),
-    creationTime: Type.Optional(Type.String({ format: 'date-time' })),
-    playback: Type.Optional(Type.Object({ embed_url: Type.String(), hls_url: Type.String() })),
-  },
-  { $id: 'Recording' },
-);
+/** What is kept of a broadcast for good: camelCase and unix seconds, as clients know it. Without an `$id`: it stands in one schema twice. */
+export const Recording = Type.Object({
+  _id: Type.Optional(Type.String()),
+  name: Type.String(),
+  from: Type.Optional(Type.Integer({ description: 'Seconds since 1970.' })),
+  duration: Type.Optional(Type.Integer({ description: 'Seconds.' })),
+  bytes: Type.Optional(Type.Integer()),
+  status: Type.Optional(Type.String()),
+  creationTime: Type.Optional(Type.String({ format: 'date-time' })),
+  playback: Type.Optional(Type.Object({ embed_url: Type.String(), hls_url: Type.String() })),
+});
 
 /** A bare list without `page` and `limit`, a page with either (liveapi-contract.md §3). */
 export const Recordings = Type.Union([Type.Array(Recording), listOf(Recording, 'RecordingList')]);

@@ -55,11 +55,21 @@ const KEEP_MS = 30 * 86_400_000;
 /** Endpoints that are looked at together, and rows that are deleted together: neither may hold up the others' statements. */
 const ENDPOINTS_AT_ONCE = 16;
 const PRUNE_AT_ONCE = 500;
+/** In one transaction, which everything else that writes waits for. */
+const FINISH_AT_ONCE = 16;
 
 interface Candidate {
   readonly id: string;
   readonly slots: number;
   readonly proven: boolean;
+}
+
+interface Finished {
+  readonly id: string;
+  readonly attempt: DeliveryAttempt;
+  readonly outcome: DeliveryOutcome;
+  resolve(answer: { endpointDisabled: boolean }): void;
+  reject(error: unknown): void;
 }
 
 type Due = Pick<Selectable<DeliveriesTable>, 'id' | 'due_ms'>;
@@ -69,6 +79,8 @@ export class DeliveryStore implements Deliveries {
   readonly #db: Kysely<Tables>;
   readonly #secrets: SecretBox;
   readonly #log: Logger;
+  readonly #finished: Finished[] = [];
+  #finishing: Promise<void> | null = null;
   #claimedMs = 0;
 
   constructor(db: Kysely<Tables>, log: Logger, secrets: SecretBox) {
@@ -120,8 +132,29 @@ export class DeliveryStore implements Deliveries {
         );
   }
 
+  /** What is finished while a transaction is under way shares the next: one commit for all of them. */
   finish(id: string, attempt: DeliveryAttempt, outcome: DeliveryOutcome): Promise<{ endpointDisabled: boolean }> {
-    return this.#db.transaction().execute((transaction) => finishDelivery(transaction, id, attempt, outcome));
+    const { promise, resolve, reject } = Promise.withResolvers<{ endpointDisabled: boolean }>();
+    this.#finished.push({ id, attempt, outcome, resolve, reject });
+    if (!this.#finishing) this.#finishing = this.#finishAll().finally(() => (this.#finishing = null));
+    return promise;
+  }
+
+  async #finishAll(): Promise<void> {
+    while (this.#finished.length > 0) {
+      const some = this.#finished.splice(0, FINISH_AT_ONCE);
+      try {
+        const answers = await this.#db.transaction().execute(async (transaction) => {
+          const answers: { endpointDisabled: boolean }[] = [];
+          for (const { id, attempt, outcome } of some)
+            answers.push(await finishDelivery(transaction, id, attempt, outcome));
+          return answers;
+        });
+        for (const [i, { resolve }] of some.entries()) resolve(answers[i]!);
+      } catch (error) {
+        for (const { reject } of some) reject(error);
+      }
+    }
   }
 
   async nextDueMs(): Promise<number | null> {

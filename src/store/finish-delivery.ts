@@ -1,5 +1,5 @@
-import type { Kysely, Selectable } from 'kysely';
-import type { DeliveriesTable, DeliveryAttemptsTable, WebhookEndpointsTable } from './event-tables.ts';
+import { type Kysely, type Selectable, sql } from 'kysely';
+import type { DeliveryAttemptsTable, WebhookEndpointsTable } from './event-tables.ts';
 import { recordEvent } from './record-event.ts';
 import type { Tables } from './schema.ts';
 import { giveUpWaiting } from './webhook-endpoints.ts';
@@ -27,20 +27,13 @@ const DAY_MS = 24 * HOUR_MS;
 const DISABLE_AFTER_MS = 5 * DAY_MS;
 const NOTICE_AFTER_MS = HOUR_MS;
 
-/** Writes down what an attempt came to: `Deliveries.finish`, in a transaction of its own. */
+/** Writes down what an attempt came to: `Deliveries.finish`. The endpoint first: whoever changes its deliveries holds its row. */
 export async function finishDelivery(
   transaction: Kysely<Tables>,
   id: string,
   attempt: DeliveryAttempt,
   outcome: DeliveryOutcome,
 ): Promise<{ endpointDisabled: boolean }> {
-  const found = await transaction
-    .selectFrom('deliveries')
-    .select('endpoint_id')
-    .where('id', '=', id)
-    .executeTakeFirst();
-  // Its endpoint was deleted while it was in flight.
-  if (!found) return { endpointDisabled: false };
   const delivered = outcome.kind === 'delivered';
   const endpoint = await transaction
     .updateTable('webhook_endpoints')
@@ -52,22 +45,22 @@ export async function finishDelivery(
       failing_since_ms: delivered ? null : fn.coalesce('failing_since_ms', val(attempt.startedMs)),
       ...(delivered ? { failing_noticed: 0 as const } : {}),
     }))
-    .where('id', '=', found.endpoint_id)
+    .where('id', '=', (select) => select.selectFrom('deliveries').select('endpoint_id').where('id', '=', id))
     .returningAll()
-    .executeTakeFirstOrThrow();
-  const { attempts, due_ms } = await transaction
+    .executeTakeFirst();
+  // It was deleted while this was in flight.
+  if (!endpoint) return { endpointDisabled: false };
+  const { attempts } = await transaction
     .updateTable('deliveries')
     .set(({ eb, fn, val }) => ({
       attempts: eb('attempts', '+', 1),
       first_attempt_ms: fn.coalesce('first_attempt_ms', val(attempt.startedMs)),
       lease_until_ms: null,
+      ...after(outcome),
     }))
     .where('id', '=', id)
-    .returning(['attempts', 'due_ms'])
+    .returning('attempts')
     .executeTakeFirstOrThrow();
-  // One that was given up while it was in flight stays dead, unless it has arrived.
-  if (due_ms !== null || delivered)
-    await transaction.updateTable('deliveries').set(after(outcome)).where('id', '=', id).execute();
   await transaction
     .insertInto('delivery_attempts')
     .values(toAttempt(id, attempts, attempt))
@@ -76,11 +69,20 @@ export async function finishDelivery(
   return { endpointDisabled };
 }
 
-function after(outcome: DeliveryOutcome): Partial<Selectable<DeliveriesTable>> {
-  if (outcome.kind === 'retry') return { state: 'retrying', due_ms: outcome.nextMs };
-  const over = { due_ms: null, finished_ms: Date.now() };
-  if (outcome.kind === 'delivered') return { ...over, state: 'delivered', reason: null };
-  return { ...over, state: 'dead', reason: outcome.reason };
+/** One that was given up while it was in flight stays dead, unless it has arrived. */
+function after(outcome: DeliveryOutcome) {
+  if (outcome.kind === 'delivered')
+    return { state: 'delivered' as const, reason: null, due_ms: null, finished_ms: Date.now() };
+  const unlessOver = <T>(column: 'state' | 'reason' | 'due_ms' | 'finished_ms', value: T) =>
+    sql<T>`case when due_ms is null then ${sql.ref(column)} else ${value} end`;
+  if (outcome.kind === 'retry')
+    return { state: unlessOver('state', 'retrying' as const), due_ms: unlessOver('due_ms', outcome.nextMs) };
+  return {
+    state: unlessOver('state', 'dead' as const),
+    reason: unlessOver('reason', outcome.reason),
+    due_ms: null,
+    finished_ms: unlessOver('finished_ms', Date.now()),
+  };
 }
 
 function toAttempt(id: string, number: number, attempt: DeliveryAttempt): Selectable<DeliveryAttemptsTable> {
@@ -120,6 +122,7 @@ async function judge(
     organizationId: endpoint.organization_id,
     environment: endpoint.environment,
     liveStreamId: null,
+    notFor: endpoint.id,
     name: disable ? 'webhook-endpoint-disabled' : 'webhook-endpoint-failing',
     payload: {
       endpoint: { _id: endpoint.id, name: endpoint.name },

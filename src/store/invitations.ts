@@ -79,7 +79,7 @@ export class InvitationStore implements Invitations {
         .selectFrom('memberships')
         .innerJoin('users', 'users.id', 'memberships.user_id')
         .select('users.id')
-        .where('organization_id', '=', actor.organizationId)
+        .where('memberships.organization_id', '=', actor.organizationId)
         .where('users.email', '=', email)
         .executeTakeFirst();
       if (member) throw new CodedError('conflict', `${email} is a member already.`);

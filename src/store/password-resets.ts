@@ -40,8 +40,8 @@ export class PasswordResetStore implements PasswordResets {
     const memberships = await this.#db
       .selectFrom('memberships')
       .innerJoin('users', 'users.id', 'memberships.user_id')
-      .select(['organization_id', 'email'])
-      .where('user_id', '=', userId)
+      .select(['memberships.organization_id', 'users.email'])
+      .where('memberships.user_id', '=', userId)
       .execute();
     if (!memberships.some((membership) => membership.organization_id === organizationId))
       throw new CodedError('not_found', 'Member not found. GET /members lists those of the organization.');

@@ -12,9 +12,6 @@ export const unavailable = (message: string, cause?: unknown): CodedError =>
 const MAY_PASS = /^(08|53|57|58|40)|^(55P03|25P03|25P04|25006)$/;
 /** What the operator has to put right: the user, the password, the database's name, its permissions. */
 const REFUSED = /^28|^(3D000|42501)$/;
-/** A text that Postgres cannot hold: a NUL character. */
-const BAD_TEXT = /^(22021|22P05)$/;
-
 /** Turns what pg throws into a CodedError where somebody branches on it; what is left is a mistake of ours. */
 export function toCodedError(error: unknown): Error {
   if (error instanceof CodedError) return error;
@@ -27,7 +24,6 @@ export function toCodedError(error: unknown): Error {
     const message = `Postgres refuses: ${error.message} (${code}). Look at user, password and name in database_url.`;
     return unavailable(message, error);
   }
-  if (BAD_TEXT.test(code)) return new CodedError('bad_request', 'A text holds a NUL character: leave it out.');
   return error;
 }
 

@@ -12,6 +12,8 @@ const CONNECT_WITHIN_MS = 2000;
 const STATEMENT_WITHIN_MS = 4000;
 /** A process that stands still in a transaction must not keep its locks from the others. */
 const IDLE_TRANSACTION_MS = 10_000;
+/** Kept for the next burst: to make a connection costs more than most statements. */
+const IDLE_CONNECTION_MS = 60_000;
 
 /** pg gives 64-bit integers and sums as texts; ours are milliseconds and counts, which a number holds. */
 const NUMERIC = new Set<number>([pg.types.builtins.INT8, pg.types.builtins.NUMERIC]);
@@ -35,6 +37,7 @@ export function openPostgres(url: string, log: Logger, { patient = false, onQuer
     keepAlive: true,
     max: patient ? 1 : MAX_CONNECTIONS,
     connectionTimeoutMillis: CONNECT_WITHIN_MS,
+    idleTimeoutMillis: IDLE_CONNECTION_MS,
     ...(patient
       ? {}
       : {
@@ -64,6 +67,7 @@ export function openPostgres(url: string, log: Logger, { patient = false, onQuer
     kind: 'postgres',
     db: new Kysely({ dialect, log: tellQueries(onQuery) }),
     where: describe(pool.options),
+    hurry: () => {},
     close,
   };
 }
@@ -81,7 +85,7 @@ class Connection {
     if (this.#lost)
       throw unavailable('The connection to Postgres was lost within a transaction; nothing of it was kept.');
     try {
-      return await this.#client.query(sql, [...parameters]);
+      return await this.#client.query(sql, parameters.map(withoutNul));
     } catch (error) {
       this.#lost = !(error instanceof pg.DatabaseError) || error.severity === 'FATAL';
       throw toCodedError(error);
@@ -92,6 +96,10 @@ class Connection {
     this.#client.release(destroy || this.#lost);
   }
 }
+
+/** Postgres holds no NUL characters in texts, SQLite does: they become the sign for what cannot be shown, as elsewhere halves of characters. */
+const withoutNul = (value: unknown): unknown =>
+  typeof value === 'string' && value.includes('\0') ? value.replaceAll('\0', '\ufffd') : value;
 
 function describe(options: pg.PoolOptions): string {
   const { host, port, database } = new pg.Client(options);

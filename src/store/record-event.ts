@@ -15,6 +15,8 @@ export interface NewEvent {
   readonly atMs?: number;
   /** For a test: nothing has happened, and only this endpoint is told. */
   readonly testFor?: string;
+  /** The endpoint that it is about, which need not be told. */
+  readonly notFor?: string;
 }
 
 /** A body of Standard Webhooks stays below 20 KiB (S82); the rest of the envelope needs less than one. */
@@ -56,7 +58,7 @@ export async function recordEvent(transaction: Kysely<Tables>, event: NewEvent):
     .where('enabled', '=', 1)
     .execute();
   const deliveries = endpoints
-    .filter((endpoint) => (testFor ? endpoint.id === testFor : wants(endpoint.events, name)))
+    .filter(({ id, events }) => (testFor ? id === testFor : id !== event.notFor && wants(events, name)))
     .map((endpoint) => {
       const delivery = newId();
       return {

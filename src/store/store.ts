@@ -1,32 +1,32 @@
 import type { Kysely } from 'kysely';
 import { type Logger, newId, randomHex, SecretBox, secretsEqual } from '../base/index.ts';
 import type { AuthorisationAnswer, PublishAuthoriser, PublishRequest } from '../live/index.ts';
+import { BroadcastStore, type Broadcasts } from './broadcasts.ts';
 import { checkSecretKey } from './check-secret-key.ts';
-import { type Broadcasts, BroadcastStore } from './broadcasts.ts';
 import { prepareDataDir } from './data-dir.ts';
 import type { Database, OnQuery } from './database.ts';
 import { type Deliveries, DeliveryStore } from './deliveries.ts';
 import { type DeliveryLog, DeliveryLogStore } from './delivery-log.ts';
-import { type Events, EventStore } from './events.ts';
+import { EventStore, type Events } from './events.ts';
 import { type Idempotency, IdempotencyStore } from './idempotency.ts';
+import { InvitationStore, type Invitations } from './invitations.ts';
 import { passwordPurpose, previousPasswordPurpose } from './live-stream-row.ts';
-import { type Invitations, InvitationStore } from './invitations.ts';
 import { LiveStreamStore, type LiveStreams } from './live-streams.ts';
 import { migrate } from './migrate.ts';
-import { type Platforms, PlatformStore } from './platforms.ts';
-import { addMember, addOrganization, type Organizations, OrganizationStore } from './organizations.ts';
-import { type PasswordResets, PasswordResetStore } from './password-resets.ts';
+import { addMember, addOrganization, OrganizationStore, type Organizations } from './organizations.ts';
+import { PasswordResetStore, type PasswordResets } from './password-resets.ts';
+import { PlatformStore, type Platforms } from './platforms.ts';
 import { openPostgres } from './postgres.ts';
 import { watchDeliveries } from './record-event.ts';
 import type { Tables } from './schema.ts';
 import { sealClearText } from './seal-clear-text.ts';
 import { readSecretKeyFile } from './secret-key.ts';
-import { type Sessions, SessionStore } from './sessions.ts';
+import { SessionStore, type Sessions } from './sessions.ts';
 import { firstOwner, type Setup, SetupStore } from './setup.ts';
 import { openSqlite } from './sqlite.ts';
 import { addToken, type NewToken, type Principal, type TokenOwner, TokenStore, type Tokens } from './tokens.ts';
-import { type Users, UserStore } from './users.ts';
-import { type WebhookEndpoints, WebhookEndpointStore } from './webhook-endpoints.ts';
+import { UserStore, type Users } from './users.ts';
+import { WebhookEndpointStore, type WebhookEndpoints } from './webhook-endpoints.ts';
 
 export interface StoreOptions {
   /** Absolute; made when missing. */
@@ -163,6 +163,11 @@ class SqlStore implements Store {
 
   bootstrap({ token }: { readonly token?: string } = {}) {
     return this.#db.transaction().execute(async (transaction) => {
+      // Processes that start together come one after the other: on SQLite they do anyway, on Postgres by this write.
+      await transaction
+        .updateTable('settings')
+        .set(({ ref }) => ({ value: ref('value') }))
+        .execute();
       const there = await firstOwner(transaction);
       const owner = there ?? (await addFirstOwner(transaction));
       const holder = { ...owner, environment: 'production' } as const;
@@ -190,7 +195,9 @@ class SqlStore implements Store {
       .executeTakeFirst();
     const current = row ? this.#secrets.open(row.password, passwordPurpose(row.id)) : NO_PASSWORD;
     const overlap = row?.previous_password && row.previous_until_ms! > Date.now();
-    const previous = overlap ? this.#secrets.open(row.previous_password!, previousPasswordPurpose(row.id)) : NO_PASSWORD;
+    const previous = overlap
+      ? this.#secrets.open(row.previous_password!, previousPasswordPurpose(row.id))
+      : NO_PASSWORD;
     // Both are compared, always: the answer's time does not tell which one was nearly right.
     const right = [current, previous].map((secret) => secretsEqual(password, secret)).includes(true);
     if (!row || !right) return { ok: false, reason: 'unknown' };

@@ -19,6 +19,8 @@ export interface WebhookSenderOptions {
   readonly retryMs: readonly number[];
   /** For one attempt, from looking the name up to the last byte of the answer. */
   readonly timeoutMs: number;
+  /** Told of each attempt's outcome, to count it. */
+  readonly onOutcome?: (kind: 'delivered' | 'retry' | 'dead') => void;
   readonly log: Logger;
   readonly clock?: SenderClock;
 }
@@ -36,8 +38,12 @@ const MAX_IN_FLIGHT = 1024;
 /** One endpoint gets at most this share of the places that are free, so that however many are dead some are left. */
 const SHARE_OF_FREE = 32;
 const CLAIM_AT_ONCE = 64;
-/** How much longer than an attempt a lease lasts: for the name, the floor under failures, and writing the outcome down. */
-const LEASE_SLACK_MS = 10_000;
+/** How much longer than an attempt a lease lasts: for the name, the pause after failures, and writing the outcome down. */
+const LEASE_SLACK_MS = 20_000;
+/** An endpoint that fails this often in a row gives its place back a second later, and more often still five seconds later. */
+const PAUSE_AFTER_FAILURES = 5;
+const MAX_PAUSE_MS = 5000;
+const MAX_COUNTED_ENDPOINTS = 10_000;
 const MAX_RESPONSE_BYTES = 64 * 1024;
 const KEPT_RESPONSE_BYTES = 4096;
 /** Between two looks when something is due that cannot be claimed (its neighbour is in flight elsewhere). */
@@ -62,6 +68,8 @@ class Sender implements WebhookSender {
   readonly #log: Logger;
   readonly #clock: SenderClock;
   readonly #inFlight = new Set<Promise<void>>();
+  /** Failures in a row, of the endpoints whose last attempt failed. */
+  readonly #failures = new Map<string, number>();
   readonly #closing = new AbortController();
   #woken = false;
   #nap: AbortController | null = null;
@@ -170,7 +178,9 @@ class Sender implements WebhookSender {
       requestHeaders: { ...headers, 'webhook-signature': secrets.map(() => 'v1,***').join(' ') },
     };
     const outcome = decide(answer, delivery.attempts, this.#options.retryMs, this.#clock.nowMs());
+    this.#options.onOutcome?.(outcome.kind);
     const facts = { delivery: delivery.id, event: id, endpoint: delivery.endpointId, attempt: delivery.attempts + 1 };
+    await this.#pause(delivery.endpointId, outcome.kind !== 'delivered');
     try {
       const { endpointDisabled } = await this.#finish(delivery.id, attempt, outcome);
       const level = outcome.kind === 'delivered' ? 'debug' : 'info';
@@ -180,6 +190,20 @@ class Sender implements WebhookSender {
       const reason = (failure as Error).message;
       this.#log.warn({ ...facts, status, reason }, 'webhooks: outcome not written, it will be sent again');
     }
+  }
+
+  /**
+   * Lets an endpoint that keeps failing hold its place for a while: one with a backlog that refuses at once would else keep the store
+   * busy with nothing but failures, to the cost of all others.
+   */
+  async #pause(endpointId: string, failed: boolean): Promise<void> {
+    const failures = failed ? (this.#failures.get(endpointId) ?? 0) + 1 : 0;
+    this.#failures.delete(endpointId);
+    if (failures === 0) return;
+    if (this.#failures.size >= MAX_COUNTED_ENDPOINTS) this.#failures.delete(this.#failures.keys().next().value!);
+    this.#failures.set(endpointId, failures);
+    const pauseMs = Math.min(MAX_PAUSE_MS, 1000 * Math.floor(failures / PAUSE_AFTER_FAILURES));
+    if (pauseMs > 0) await this.#clock.sleep(pauseMs, this.#closing.signal);
   }
 
   async #post(url: string, headers: Record<string, string>, body: string) {

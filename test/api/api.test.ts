@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { after, before, test } from 'node:test';
 import { ApiError, createClient } from '../../src/client/index.ts';
+import { execute } from '../support/database.ts';
 import { startApi } from './start-api.ts';
 
 let api: Awaited<ReturnType<typeof startApi>>;
@@ -76,9 +75,9 @@ test('a live stream has the fields of the contract, from its creation to its end
   assert.deepEqual(api.live.stopped.slice(1), [`${made._id} deleted`]);
   assert.deepEqual(await api.store.authorise({ playbackId, password }), { ok: false, reason: 'unknown' });
   for (const gone of [
-    api.client.liveStreams.get(made._id),
-    api.client.liveStreams.delete(made._id),
-    api.client.liveStreams.update(made._id, {}),
+    () => api.client.liveStreams.get(made._id),
+    () => api.client.liveStreams.delete(made._id),
+    () => api.client.liveStreams.update(made._id, {}),
   ]) {
     await assert.rejects(gone, rejectedWith(404, /^Live stream not found\. GET/));
   }
@@ -296,18 +295,16 @@ test('S08 S50 lists: pages, their count, the cap, past the end, wrong numbers', 
 test('S01 S14 who may not: no token, wrong token, revoked token, the other environment, the other organization', async () => {
   const { client, store, call, basic, secrets } = api;
   const mine = await client.liveStreams.create({ name: 'mine' });
-  const development = await store.tokens.create(
-    { ...api.owner, environment: 'development' },
-    { name: 'Development' },
-  );
-  const db = new DatabaseSync(join(api.dataDir, 'liveapi.db'));
-  db.exec(`insert into organizations (id, name, created_ms) values ('o2', 'Other', 1);
+  const development = await store.tokens.create({ ...api.owner, environment: 'development' }, { name: 'Development' });
+  await execute(
+    api.dataDir,
+    `insert into organizations (id, name, created_ms) values ('o2', 'Other', 1);
     insert into environments values ('o2', 'production'), ('o2', 'development');
     insert into users (id, organization_id, role, created_ms) values ('u2', 'o2', 'owner', 1);
     insert into access_tokens (id, organization_id, environment, user_id, name, secret_hash, created_ms)
       select 'foreign', 'o2', 'production', 'u2', 'x', secret_hash, 1
-      from access_tokens where id = '${development.id}'`);
-  db.close();
+      from access_tokens where id = '${development.id}'`,
+  );
   const revoked = await store.tokens.create(api.owner, { name: 'Revoked' });
   assert.equal(
     (await call('GET', '/live_streams', null, { authorization: basic(revoked.id, revoked.secret) })).status,
@@ -368,7 +365,6 @@ test('S01 S14 who may not: no token, wrong token, revoked token, the other envir
 test('what is not there: odd ids, unknown routes, other methods, malformed requests', async () => {
   for (const id of [
     'x',
-    '%00',
     '..%2f..',
     "'%20or%201=1",
     '0'.repeat(24),
@@ -406,7 +402,8 @@ test('what is not there: odd ids, unknown routes, other methods, malformed reque
       [405, 405, 'Method Not Allowed', allow],
     );
     assert.ok(body.message.includes(allow));
-    assert.equal(headers.get('access-control-allow-origin'), null);
+    assert.equal(headers.get('access-control-allow-origin'), '*');
+    assert.equal(headers.get('access-control-allow-credentials'), null);
   }
   assert.equal((await api.call('GET', '/live_streams/')).status, 200, 'a slash too many is forgiven');
   const head = await fetch(`${api.baseUrl}/live_streams`, {

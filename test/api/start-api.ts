@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Logger, pino } from 'pino';
-import { createApi, type LivePort, type StatsPort } from '../../src/api/index.ts';
+import { type CheckDestination, createApi, type LivePort, type MailPort, type StatsPort } from '../../src/api/index.ts';
 import { randomHex } from '../../src/base/index.ts';
 import { createClient } from '../../src/client/index.ts';
 import { openStore } from '../../src/store/index.ts';
@@ -25,15 +25,22 @@ export class FakeLive implements LivePort, StatsPort {
   stats(): null {
     return null;
   }
-  stop(id: string, reason: 'disabled' | 'deleted'): void {
+  stop(id: string, reason: Parameters<LivePort['stop']>[1]): void {
     this.online.delete(id);
     this.stopped.push(`${id} ${reason}`);
   }
 }
 
 /** A listening API over a real store in a folder of its own. */
-export async function startApi(dataDir = mkdtempSync(join(tmpdir(), 'liveapi-api-'))) {
-  const isNew = !existsSync(join(dataDir, 'liveapi.db'));
+export async function startApi(
+  dataDir = mkdtempSync(join(tmpdir(), 'liveapi-api-')),
+  {
+    checkDestination = async () => {},
+    limits = {},
+    mail = null,
+  }: { checkDestination?: CheckDestination; limits?: Partial<Parameters<typeof createApi>[0]['config']>; mail?: MailPort | null } = {},
+) {
+  const isNew = !existsSync(join(dataDir, 'secret.key'));
   const logged: string[] = [];
   const log: Logger = pino({ level: 'debug' }, { write: (line: string) => void logged.push(line) });
   const store = await openStore({ dataDir, ...(await databaseFor(dataDir)), log });
@@ -44,10 +51,15 @@ export async function startApi(dataDir = mkdtempSync(join(tmpdir(), 'liveapi-api
   const app = createApi({
     store,
     live,
-    config: ADDRESSES,
+    config: { ...ADDRESSES, ...limits },
     log,
-    checkDestination: async () => {},
+    checkDestination,
+    mail,
     isDraining: () => draining,
+  });
+  const routes: { method: string; url: string; hidden: boolean }[] = [];
+  app.addHook('onRoute', ({ method, url, schema }) => {
+    for (const one of [method].flat()) routes.push({ method: one, url, hidden: schema?.hide === true });
   });
   const baseUrl = await app.listen({ port: 0, host: '127.0.0.1' });
   const secrets = token;
@@ -84,6 +96,8 @@ export async function startApi(dataDir = mkdtempSync(join(tmpdir(), 'liveapi-api
   const remove = () => rmSync(dataDir, { recursive: true });
   return {
     app,
+    /** Every route that the app has, as it says itself. */
+    routes,
     baseUrl,
     store,
     owner,

@@ -42,6 +42,8 @@ test('defaults, and what is derived from them', () => {
       databaseUrl: undefined,
       secretKeys: undefined,
       bootstrapToken: undefined,
+      metricsToken: undefined,
+      metricsStreams: false,
       logLevel: 'info',
       reconnectWindowMs: 60_000,
       publisherTimeoutMs: 15_000,
@@ -182,7 +184,7 @@ test('config.example.yml lists every setting with its default', () => {
   const settings = text.match(/^#\w+: .*$/gm)!.map((line) => line.slice(1));
   assert.deepEqual(settings.map((line) => line.split(':')[0]).sort(), KEYS.map((key) => key.name).sort());
   // Settings without a default stand there with an example.
-  const examples = ['http_host', 'rtmp_host', 'tls_certificate', 'tls_key', 'bootstrap_token', 'database_url', 'secret_key'];
+  const examples = ['http_host', 'rtmp_host', 'tls_certificate', 'tls_key', 'bootstrap_token', 'database_url', 'secret_key', 'metrics_token'];
   const all = file('all.yml', settings.filter((line) => !examples.includes(line.split(':')[0]!)).join('\n'));
   assert.deepEqual(loadConfig({ env: { LIVEAPI_CONFIG: all }, cwd }), loadConfig({ env: {}, cwd }));
   const only = file(

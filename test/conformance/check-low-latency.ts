@@ -221,7 +221,9 @@ export const lowLatencyChecks = [
     for (const { name, watch } of all) {
       const other = name === 'main' ? audio : main;
       for (const { playlist } of watch.reloads) {
-        const report = playlist.reports.find(({ uri }) => watch.resolve(uri).split('?')[0] === other.watch.url);
+        const report = playlist.reports.find(
+          ({ uri }) => watch.resolve(uri).split('?')[0] === other.watch.url.split('?')[0],
+        );
         must(report || playlist.ended, `${name}: no report of ${other.name}`);
         if (!report || playlist.ended) continue;
         const own = lastPosition(playlist);

@@ -89,3 +89,8 @@ export function closeConnections(): void {
   agents['http:'].destroy();
   agents['https:'].destroy();
 }
+
+/** `url` with delivery directives behind the query that it may have: a playlist's own parameters stay (RFC 8216bis 6.2.5). */
+export function withQuery(url: string, query: string): string {
+  return query === '' ? url : `${url}${url.includes('?') ? '&' : '?'}${query}`;
+}

@@ -11,7 +11,7 @@ import { mediaChecks } from './check-media.ts';
 import { mediaPlaylistChecks } from './check-media-playlist.ts';
 import { multivariantChecks } from './check-multivariant.ts';
 import { type Evidence, type Mark, readEvidence } from './evidence.ts';
-import { ask, closeConnections } from './http.ts';
+import { ask, closeConnections, withQuery } from './http.ts';
 import type { Probe, Target } from './probe.ts';
 import { blockingProbes } from './probe-blocking.ts';
 import { httpProbes } from './probe-http.ts';
@@ -188,11 +188,11 @@ async function probeEnd(main: RenditionWatch, marks: readonly Mark[]): Promise<N
   const { mediaSequence } = main.last!;
   for (const query of [
     '',
-    `?_HLS_msn=${mediaSequence + 100_000}&_HLS_part=3`,
-    '?_HLS_msn=x',
-    `?_HLS_msn=${mediaSequence}`,
+    `_HLS_msn=${mediaSequence + 100_000}&_HLS_part=3`,
+    '_HLS_msn=x',
+    `_HLS_msn=${mediaSequence}`,
   ]) {
-    const answer = await ask(main.url + query, { timeoutMs: 2000 });
+    const answer = await ask(withQuery(main.url, query), { timeoutMs: 2000 });
     must(
       answer.status === 200 && answer.body.equals(last.answer.body),
       `the ended playlist with ${query || 'no directive'}: ${answer.status}, ${answer.body.equals(last.answer.body) ? 'the same' : 'another'} text`,

@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs';
 import { until } from '../support/until.ts';
 import { must, NotApplicable, percentile } from './check.ts';
 import { lastPosition, nextPosition } from './delta.ts';
-import { ask } from './http.ts';
+import { ask, withQuery } from './http.ts';
 import type { MediaPlaylist } from './playlist.ts';
 import { current, mediaPlaylist, probe } from './probe.ts';
 
@@ -23,7 +23,7 @@ export const blockingProbes = [
     '_HLS_msn: at once when listed, blocks for the next two, and the answer holds it',
     async ({ mainUrl, main, figures }) => {
       const listed = lastPosition(await current(mainUrl)).msn - 1;
-      const answer = await ask(`${mainUrl}?_HLS_msn=${listed}`);
+      const answer = await ask(withQuery(mainUrl, `_HLS_msn=${listed}`));
       must(
         answer.status === 200 && answer.doneAtMs - answer.askedAtMs < AT_ONCE_MS,
         `a listed segment took ${Math.round(answer.doneAtMs - answer.askedAtMs)} ms (${answer.status})`,
@@ -32,8 +32,8 @@ export const blockingProbes = [
       const playlist = await current(mainUrl);
       const newest = playlist.mediaSequence + playlist.segments.length - 1;
       const [one, two] = await Promise.all([
-        ask(`${mainUrl}?_HLS_msn=${newest + 1}`),
-        ask(`${mainUrl}?_HLS_msn=${newest + 2}`),
+        ask(withQuery(mainUrl, `_HLS_msn=${newest + 1}`)),
+        ask(withQuery(mainUrl, `_HLS_msn=${newest + 2}`)),
       ]);
       must(reaches(mediaPlaylist(one), newest + 1), 'the answer to last + 1 does not hold it');
       must(reaches(mediaPlaylist(two), newest + 2), 'the answer to last + 2 does not hold it');
@@ -44,7 +44,9 @@ export const blockingProbes = [
         await main.nextReload();
         const { msn, part } = nextPosition(await current(mainUrl));
         const answers = await Promise.all(
-          Array.from({ length: WAITERS }, () => ask(`${mainUrl}?_HLS_msn=${msn}&_HLS_part=${part}`, { alone: true })),
+          Array.from({ length: WAITERS }, () =>
+            ask(withQuery(mainUrl, `_HLS_msn=${msn}&_HLS_part=${part}`), { alone: true }),
+          ),
         );
         for (const each of answers)
           must(
@@ -70,7 +72,7 @@ export const blockingProbes = [
         return now.openParts.length > 0 && now.segments.at(-1)!.parts.length > 0 ? now : null;
       });
       const finished = playlist.segments.at(-1)!;
-      const answer = await ask(`${mainUrl}?_HLS_msn=${finished.msn}&_HLS_part=${finished.parts.length}`);
+      const answer = await ask(withQuery(mainUrl, `_HLS_msn=${finished.msn}&_HLS_part=${finished.parts.length}`));
       must(reaches(mediaPlaylist(answer), finished.msn + 1), 'the answer does not hold part 0 of the next segment');
       must(
         answer.doneAtMs - answer.askedAtMs < AT_ONCE_MS,
@@ -89,7 +91,7 @@ export const blockingProbes = [
       `_HLS_msn=${msn + 1_000_000}`,
       `_HLS_msn=${msn + 1}&_HLS_part=${part + limit + 20}`,
     ]) {
-      const { status } = await ask(`${mainUrl}?${query}`, { timeoutMs: 2000 });
+      const { status } = await ask(withQuery(mainUrl, query), { timeoutMs: 2000 });
       must(status === 400, `${status} for ${query} at ${msn}.${part}`);
     }
   }),
@@ -104,14 +106,14 @@ export const blockingProbes = [
       `_HLS_msn=${msn}&_HLS_part=0&_HLS_part=1`,
     ];
     for (const query of queries) {
-      const { status } = await ask(`${mainUrl}?${query.replaceAll(' ', '%20')}`, { timeoutMs: 2000 });
+      const { status } = await ask(withQuery(mainUrl, query.replaceAll(' ', '%20')), { timeoutMs: 2000 });
       must(status === 400, `${status} for ${query}`);
     }
   }),
   probe('H49', 'a stale _HLS_msn gets the current playlist at once', async ({ mainUrl }) => {
     const { mediaSequence } = await current(mainUrl);
     for (const query of ['_HLS_msn=0', '_HLS_msn=0&_HLS_part=0', `_HLS_msn=${Math.max(0, mediaSequence - 1)}`]) {
-      const answer = await ask(`${mainUrl}?${query}`, { timeoutMs: 5000 });
+      const answer = await ask(withQuery(mainUrl, query), { timeoutMs: 5000 });
       must(
         mediaPlaylist(answer).mediaSequence >= mediaSequence && answer.doneAtMs - answer.askedAtMs < AT_ONCE_MS,
         `${query} took ${Math.round(answer.doneAtMs - answer.askedAtMs)} ms`,
@@ -125,7 +127,9 @@ export const blockingProbes = [
     const newest = playlist.mediaSequence + playlist.segments.length - 1;
     const hangUp = new AbortController();
     const waiting = Array.from({ length: WAITERS }, () =>
-      ask(`${mainUrl}?_HLS_msn=${newest + 2}&_HLS_part=0`, { signal: hangUp.signal, alone: true }).catch(() => null),
+      ask(withQuery(mainUrl, `_HLS_msn=${newest + 2}&_HLS_part=0`), { signal: hangUp.signal, alone: true }).catch(
+        () => null,
+      ),
     );
     const during = await until(
       'the waiters are connected',
@@ -144,8 +148,11 @@ export const blockingProbes = [
     'unknown skip values give a full playlist; v2 only where dateranges can be skipped',
     async ({ mainUrl, main }) => {
       for (const value of ['NO', 'yes', 'banana', ''])
-        must(mediaPlaylist(await ask(`${mainUrl}?_HLS_skip=${value}`)).skipped === null, `_HLS_skip=${value} skips`);
-      const second = await ask(`${mainUrl}?_HLS_skip=v2`);
+        must(
+          mediaPlaylist(await ask(withQuery(mainUrl, `_HLS_skip=${value}`))).skipped === null,
+          `_HLS_skip=${value} skips`,
+        );
+      const second = await ask(withQuery(mainUrl, '_HLS_skip=v2'));
       must(second.status === 200, `_HLS_skip=v2 is ${second.status}`);
       must(mediaPlaylist(second).version >= 9 || mediaPlaylist(second).skipped === null, 'a delta of a low version');
       // Early in the stream nothing lies beyond the boundary; those deltas are full playlists.
@@ -167,7 +174,7 @@ export const blockingProbes = [
         `_HLS_part=${part}&_HLS_msn=${msn}`,
         `a=1&_HLS_msn=${msn}&_HLS_bogus=%20x&_HLS_part=${part}&b`,
       ];
-      const answers = await Promise.all(queries.map((query) => ask(`${mainUrl}?${query}`)));
+      const answers = await Promise.all(queries.map((query) => ask(withQuery(mainUrl, query))));
       must(
         answers.every(({ status }) => status === 200),
         `${answers.map(({ status }) => status)}`,

@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import { gunzipSync } from 'node:zlib';
 import { must, NotApplicable } from './check.ts';
 import { nextPosition } from './delta.ts';
-import { type Answer, ask } from './http.ts';
+import { type Answer, ask, withQuery } from './http.ts';
 import { current, mediaPlaylist, probe, type Target } from './probe.ts';
 
 const NAMES = 20_000;
@@ -139,14 +139,14 @@ export const httpProbes = [
     for (const url of playlists.slice(1)) {
       must(uncached(await ask(url), targetDurationS / 2), `${url}: ${(await ask(url)).headers['cache-control']}`);
       const { msn, part: index } = nextPosition(await current(url));
-      const directive = await ask(`${url}?_HLS_msn=${msn}&_HLS_part=${index}`);
+      const directive = await ask(withQuery(url, `_HLS_msn=${msn}&_HLS_part=${index}`));
       must(maxAge(directive) > targetDurationS / 2, `an answer to directives: ${directive.headers['cache-control']}`);
     }
     must(
       uncached(await ask(playlists[0]!), targetDurationS),
       `the master: ${(await ask(playlists[0]!)).headers['cache-control']}`,
     );
-    for (const url of [future, `${target.mainUrl}?_HLS_part=0`])
+    for (const url of [future, withQuery(target.mainUrl, '_HLS_part=0')])
       must(uncached(await ask(url), targetDurationS), `${url}: an error is kept`);
   }),
   probe('H74', '404 for a part to come is not cacheable; If-None-Match gives 304 with CORS', async (target) => {
@@ -176,7 +176,7 @@ export const httpProbes = [
       [segment, { range: 'bytes=0-9' }, 206],
       [segment, { range: `bytes=${size}-` }, 416],
       [future, {}, 404],
-      [`${target.mainUrl}?_HLS_part=0`, {}, 400],
+      [withQuery(target.mainUrl, '_HLS_part=0'), {}, 400],
       [target.mainUrl.replace(/[0-9a-f]{32}/, '0'.repeat(32)), {}, 404],
     ];
     for (const [url, headers, wanted] of cases) {
@@ -204,7 +204,7 @@ export const httpProbes = [
   probe('H77', 'Date and PROGRAM-DATE-TIME agree within 1 s', async ({ mainUrl, figures }) => {
     // A blocking answer comes when the part has just ended: what it dates so is now.
     const { msn, part } = nextPosition(await current(mainUrl));
-    const answer = await ask(`${mainUrl}?_HLS_msn=${msn}&_HLS_part=${part}`);
+    const answer = await ask(withQuery(mainUrl, `_HLS_msn=${msn}&_HLS_part=${part}`));
     const playlist = mediaPlaylist(answer);
     const last = playlist.segments.at(-1)!;
     const edgeMs =

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { comparable, lastPosition, mergeDelta, nextPosition } from './delta.ts';
-import { type Answer, ask } from './http.ts';
+import { type Answer, ask, withQuery } from './http.ts';
 import {
   type ListedPart,
   type ListedSegment,
@@ -76,11 +76,11 @@ export class RenditionWatch {
   async run(): Promise<void> {
     while (!this.#stopped && !this.last?.ended) {
       const next = this.last ? nextPosition(this.last) : null;
-      const query = next ? `?_HLS_msn=${next.msn}&_HLS_part=${next.part}` : '';
+      const query = next ? `_HLS_msn=${next.msn}&_HLS_part=${next.part}` : '';
       try {
         const [full, delta] = await Promise.all([
-          ask(this.url + query),
-          next ? ask(`${this.url + query}&_HLS_skip=YES`) : null,
+          ask(withQuery(this.url, query)),
+          next ? ask(withQuery(this.url, `${query}&_HLS_skip=YES`)) : null,
         ]);
         if (this.#stopped) break;
         const before = this.last;

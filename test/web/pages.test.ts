@@ -295,7 +295,7 @@ test('where there is no Media Source the browser plays HLS itself, and the next 
     async ({ station, page }) => {
       station.publish();
       await reach(page, 'playing', 30_000);
-      assert.match(await source(page), /index\.m3u8$/);
+      assert.match(await source(page), /index\.m3u8\?_session=none$/);
       await movesOn(page, 2);
       station.end();
       await reach(page, 'ended', 30_000);

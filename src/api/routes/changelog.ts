@@ -12,17 +12,22 @@ h1 { font-size: 1.75rem; } h2 { margin-top: 2.5rem; padding-bottom: .25rem; bord
 li { margin: .35rem 0; } code { font-size: .9em; padding: .1em .3em; border-radius: .3em; background: #8882; }
 a { color: light-dark(#0b57d0, #8ab4f8); } nav { font-size: .9rem; }
 `;
-const POLICY = `default-src 'none'; style-src 'sha256-${createHash('sha256').update(STYLE).digest('base64')}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
+const POLICY = `default-src 'none'; img-src data:; style-src 'sha256-${createHash('sha256').update(STYLE).digest('base64')}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
 
 /** /changelog: CHANGELOG.md as a page. The file is ours, and the page's policy runs no script whatever stands in it. */
 export async function changelogRoutes(app: FastifyInstance): Promise<void> {
-  const text = readFileSync(new URL('../../../CHANGELOG.md', import.meta.url), 'utf8');
+  // Its links lead to files of the repository, which is not served: their texts name them.
+  const text = readFileSync(new URL('../../../CHANGELOG.md', import.meta.url), 'utf8').replaceAll(
+    /\[([^\]]+)\]\((?!https:)[^)]*\)/g,
+    '$1',
+  );
   const page = `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>LiveAPI changelog</title>
+<link rel="icon" href="data:,">
 <style>${STYLE}</style>
 </head>
 <body>

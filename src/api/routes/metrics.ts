@@ -1,5 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { Type } from 'typebox';
 import { CodedError, secretsEqual } from '../../base/index.ts';
+import { ErrorAnswer } from '../../contract/index.ts';
 import { allowOnly } from '../errors.ts';
 
 /** Where the API says what it did, and reads what there is to tell. */
@@ -21,8 +23,14 @@ const FORWARDED = ['forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-real-i
 /** /metrics for Prometheus (S47): for holders of `metrics_token`; where none is set, for direct connections from this machine. */
 export async function metricsRoutes(app: FastifyInstance, { metrics, token }: MetricsRoutesOptions): Promise<void> {
   const options = { config: { open: true } } as const;
+  const schema = {
+    operationId: 'getMetrics',
+    summary: 'Figures for Prometheus',
+    produces: ['text/plain'],
+    response: { 200: Type.String(), 403: ErrorAnswer },
+  };
 
-  app.get('/metrics', { ...options, schema: { hide: true } }, async (request, reply) => {
+  app.get('/metrics', { ...options, schema }, async (request, reply) => {
     if (!(token === undefined ? isLocal(request) : holds(request, token)))
       throw new CodedError(
         'forbidden',
@@ -38,7 +46,9 @@ export async function metricsRoutes(app: FastifyInstance, { metrics, token }: Me
 function isLocal(request: FastifyRequest): boolean {
   const address = request.socket.remoteAddress ?? '';
   const loopback = address === '::1' || /^(::ffff:)?127\./.test(address);
-  return loopback && !FORWARDED.some((name) => request.headers[name] !== undefined);
+  // The name keeps out pages that have their own resolved to this machine.
+  const named = /^(localhost|127\.[\d.]+|\[::1\])(:\d+)?$/i.test(request.headers.host ?? '');
+  return loopback && named && !FORWARDED.some((name) => request.headers[name] !== undefined);
 }
 
 function holds(request: FastifyRequest, token: string): boolean {

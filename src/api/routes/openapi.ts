@@ -1,4 +1,5 @@
-import { gunzipSync } from 'node:zlib';
+import { Readable } from 'node:stream';
+import { createGunzip } from 'node:zlib';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { Type } from 'typebox';
 import { stringify } from 'yaml';
@@ -15,9 +16,14 @@ export async function openApiRoutes(app: FastifyInstance): Promise<void> {
   let yaml: string | undefined;
   const open = (operationId: string, summary: string, type: string) => ({
     config: { open: true },
-    schema: { operationId, summary, produces: [type], response: { 200: Type.String() } },
+    schema: {
+      operationId,
+      summary,
+      produces: [type],
+      response: { 200: type === 'application/json' ? Type.Object({}) : Type.String() },
+    },
   });
-  const send = (reply: FastifyReply, type: string, body: string | Buffer) =>
+  const send = (reply: FastifyReply, type: string, body: string | Buffer | Readable) =>
     reply.type(type).header('cache-control', CACHE).send(body);
 
   app.get(
@@ -52,7 +58,7 @@ export async function openApiRoutes(app: FastifyInstance): Promise<void> {
       return send(
         reply.header('vary', 'accept-encoding'),
         'text/javascript; charset=utf-8',
-        accepts ? zipped : gunzipSync(zipped),
+        accepts ? zipped : Readable.from([zipped]).pipe(createGunzip()),
       );
     },
   );

@@ -16,9 +16,10 @@ import { listAnswer, pageOf } from '../paging.ts';
 import { IdParams, liveStreamNotFound, type ResourceOptions } from '../resource.ts';
 
 const Params = Type.Object({ id: Type.String(), rid: Type.String() });
+const withoutDefault = (type: Type.TInteger) => Type.Optional(Type.Integer({ ...type, default: undefined }));
 const Query = Type.Object({
-  page: Type.Optional(PageQuery.properties.page),
-  limit: Type.Optional(PageQuery.properties.limit),
+  page: withoutDefault(PageQuery.properties.page),
+  limit: withoutDefault(PageQuery.properties.limit),
   start_time: Type.Optional(Type.String()),
   end_time: Type.Optional(Type.String()),
 });

@@ -23,7 +23,13 @@ const Params = Type.Object({ id: Type.String() });
 export const statsRoutes: FastifyPluginAsyncTypebox<StatsRoutesOptions> = async (app, { store, live }) => {
   const url = '/live_streams/:id/stats';
 
-  app.get(url, { schema: { params: Params, response: { 200: Stats } } }, async (request) => {
+  const schema = {
+    operationId: 'getStats',
+    summary: 'What the running broadcast measures; 404 while the live stream is offline',
+    params: Params,
+    response: { 200: Stats },
+  };
+  app.get(url, { schema }, async (request) => {
     const row = await store.liveStreams.get(request.principal, request.params.id);
     if (!row)
       throw new CodedError(
