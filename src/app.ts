@@ -52,10 +52,10 @@ export interface App {
 /** Builds every room, connects them and starts them: the only place where they meet. */
 export async function startApp(config: Config, log: Logger): Promise<App> {
   const tls = readTls(config);
-  const { dataDir, databaseUrl, secretKeys } = config;
+  const { dataDir, databaseUrl, secretKeys, maxLiveStreams } = config;
   let metrics: Metrics | null = null;
   const onQuery = (ms: number, ok: boolean) => metrics?.query(ms, ok);
-  const store = await openStore({ dataDir, databaseUrl, secretKeys, log, onQuery });
+  const store = await openStore({ dataDir, databaseUrl, secretKeys, maxLiveStreams, log, onQuery });
   const closers: (() => Promise<void> | void)[] = [() => store.close()];
   let draining = false;
   const closeAll = async () => {

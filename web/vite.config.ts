@@ -1,7 +1,8 @@
 import { defineConfig } from 'vite';
 
 /**
- * The pages of the web folder, built into dist/web. Every reference is relative: a page is served under `{public_url}/embed/…`,
+ * The pages of the web folder, built into dist/web. Every reference is relative: a page is served under `{public_url}/embed/…` or
+ * `{public_url}/dashboard/…`,
  * which may be a sub-path nobody knows at build time, and finds its assets in `assets/` beside it.
  */
 export default defineConfig({
@@ -15,7 +16,7 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     chunkSizeWarningLimit: 700,
     rolldownOptions: {
-      input: { player: `${import.meta.dirname}/player.html`, audio: `${import.meta.dirname}/audio.html` },
+      input: ['player', 'audio', 'account'].map((page) => `${import.meta.dirname}/${page}.html`),
     },
   },
 });

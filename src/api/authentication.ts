@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { CodedError } from '../base/index.ts';
 import { type Environment, type Role, roleCovers } from '../contract/index.ts';
 import type { Principal, Store } from '../store/index.ts';
+import type { RateLimiter } from './rate-limit.ts';
 import type { BrowserSession, SessionCookie } from './session-cookie.ts';
 
 declare module 'fastify' {
@@ -32,21 +33,30 @@ const organizationNotFound = () =>
  * Asks for an access token (HTTP Basic) or a session (cookie) on every route that does not say that it is open, and where there
  * is no route; and for the role that the route needs.
  */
-export function requirePrincipal(app: FastifyInstance, store: Pick<Store, 'verifyToken'>, cookie: SessionCookie): void {
+export function requirePrincipal(
+  app: FastifyInstance,
+  store: Pick<Store, 'verifyToken'>,
+  cookie: SessionCookie,
+  limits: Pick<RateLimiter, 'refuseGuess' | 'noteGood'>,
+): void {
   app.decorateRequest('principal', null as unknown as Principal);
   app.decorateRequest('browserSession', null);
-  app.addHook('onRequest', async (request) => {
+  app.addHook('onRequest', async (request, reply) => {
     const { open, role = 'member', session } = request.routeOptions.config;
     if (open) return cookie.refuseForeignOrigin(request);
+    limits.refuseGuess(request, reply);
     // A request with both is the token's: whoever sends one needs no cookie.
-    if (request.headers.authorization !== undefined) request.principal = await readToken(request, store);
-    else {
+    if (request.headers.authorization !== undefined) {
+      refuseForeignForm(request);
+      request.principal = await readToken(request, store);
+    } else {
       const browserSession = await cookie.read(request);
       if (!browserSession)
         throw unauthorized('Send an access token by HTTP Basic: its id as the user name, its secret as the password.');
       request.browserSession = browserSession;
       request.principal = choose(request, browserSession);
     }
+    limits.noteGood(request);
     if (session && request.principal.kind !== 'session')
       throw new CodedError('forbidden', 'Only somebody who has signed in may do this: no access token can.');
     if (!roleCovers(request.principal.role, role)) {
@@ -54,6 +64,25 @@ export function requirePrincipal(app: FastifyInstance, store: Pick<Store, 'verif
       throw new CodedError('forbidden', message);
     }
   });
+}
+
+/**
+ * A browser that has once asked its user for a token sends it along with other sites' forms too (S40). A script that was given the
+ * token announces itself (`cors`), or, where the browser tells nothing of that, sends a type that no form can.
+ * @throws CodedError forbidden
+ */
+function refuseForeignForm({ method, headers }: FastifyRequest): void {
+  if (method === 'GET' || method === 'HEAD' || method === 'OPTIONS') return;
+  const { 'sec-fetch-site': site, 'sec-fetch-mode': mode, origin, 'content-type': type = '' } = headers;
+  const asked =
+    site === undefined
+      ? origin === undefined || method !== 'POST' || /^application\/json\b/i.test(type)
+      : site === 'same-origin' || site === 'none' || mode === 'cors';
+  if (asked) return;
+  throw new CodedError(
+    'forbidden',
+    "Another site's page sent this. A script on such a page sends its own authorization and content-type: application/json.",
+  );
 }
 
 const unauthorized = (message: string) => new CodedError('unauthorized', message);

@@ -1,6 +1,6 @@
 import { STATUS_CODES } from 'node:http';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { CodedError, type ErrorCode } from '../base/index.ts';
+import { CodedError, type ErrorCode, monotonicMs } from '../base/index.ts';
 import type { ErrorAnswer } from '../contract/index.ts';
 
 /** The HTTP status of each error that a caller may cause or meet. What is missing here is ours: 500. */
@@ -28,11 +28,24 @@ export function sendError(error: FastifyError | CodedError, request: FastifyRequ
   const ofPage = request.headers['sec-fetch-site'] !== undefined && request.headers['sec-fetch-mode'] !== 'navigate';
   if (statusCode === 401 && !ofPage) reply.header('www-authenticate', 'Basic realm="LiveAPI", charset="UTF-8"');
   if (statusCode === 503) reply.header('retry-after', '1');
-  if (statusCode === 503) request.log.warn({ reason: error.message }, 'api: store unavailable');
+  if (statusCode === 503) warnOfStore(error, request);
   else if (statusCode >= 500 && statusCode !== 501) request.log.error({ err: error }, 'api: request failed');
   const message = messageOf(error, statusCode, request.id);
   const answer: ErrorAnswer = { statusCode, error: STATUS_CODES[statusCode] ?? 'Error', message };
   reply.code(statusCode).send(answer);
+}
+
+const WARN_EVERY_MS = 1000;
+let warnedMs = -WARN_EVERY_MS;
+let unsaid = 0;
+
+/** One line a second: while the database is away every request ends here. */
+function warnOfStore(error: Error, request: FastifyRequest): void {
+  const now = monotonicMs();
+  if (now - warnedMs < WARN_EVERY_MS) return void unsaid++;
+  request.log.warn({ reason: error.message, requestsBefore: unsaid }, 'api: store unavailable');
+  warnedMs = now;
+  unsaid = 0;
 }
 
 function statusOf(error: FastifyError | CodedError): number {
@@ -53,7 +66,7 @@ function messageOf(error: Error, statusCode: number, requestId: string): string 
 export function notFound(request: FastifyRequest): never {
   throw new CodedError(
     'not_found',
-    `There is nothing at ${request.method} ${request.url.split('?', 1)[0]!.slice(0, 200)}: live streams are at /live_streams.`,
+    `There is nothing at ${request.method} ${request.url.split('?', 1)[0]!.slice(0, 200)}: /reference lists all that there is.`,
   );
 }
 

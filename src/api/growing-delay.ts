@@ -6,6 +6,8 @@ export interface GrowingDelayOptions {
   /** The wait after the first one beyond; it doubles with each further one up to `maxMs`. */
   readonly firstMs: number;
   readonly maxMs: number;
+  /** After so long without an attempt everything is forgiven. Default an hour. */
+  readonly forgetMs?: number;
 }
 
 interface Tried {
@@ -14,7 +16,6 @@ interface Tried {
   lastMs: number;
 }
 
-/** After so long without an attempt everything is forgiven. */
 const FORGET_MS = 3600_000;
 const MAX_KEYS = 10_000;
 
@@ -32,7 +33,7 @@ export class GrowingDelay {
   attempt(key: string): number {
     const now = monotonicMs();
     let tried = this.#tried.get(key);
-    if (!tried || now - tried.lastMs > FORGET_MS) tried = { attempts: 0, untilMs: 0, lastMs: now };
+    if (!tried || now - tried.lastMs > (this.#options.forgetMs ?? FORGET_MS)) tried = { attempts: 0, untilMs: 0, lastMs: now };
     if (now < tried.untilMs) return Math.ceil((tried.untilMs - now) / 1000);
     const { free, firstMs, maxMs } = this.#options;
     const beyond = ++tried.attempts - free;

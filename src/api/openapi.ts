@@ -31,7 +31,7 @@ token by HTTP Basic: its id as the user name, its secret as the password. Unknow
 \`docs\`, \`total\`, \`limit\`, \`page\` and \`pages\`; times are ISO 8601 in UTC with milliseconds; every answer that is not a 2xx has the
 shape of \`Error\`, and its \`message\` says what was wrong and what to do about it.
 
-What changed from version to version: [changelog](../changelog).`;
+What changed from version to version: [changelog](changelog).`;
 
 /**
  * Makes the OpenAPI 3.1 document from the schemas of every route that is registered after it: `app.swagger()`, once the app is

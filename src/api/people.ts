@@ -1,4 +1,4 @@
-import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { CodedError } from '../base/index.ts';
 import type {
   CurrentSession as CurrentSessionAnswer,
@@ -28,13 +28,17 @@ export interface PeopleOptions {
   readonly addresses: { readonly publicUrl: string };
 }
 
+const DAY_MS = 24 * 3600_000;
+
 /**
- * The limits on guessing passwords: by account and, wider, by the network that the guesses come from. An account is delayed by a minute at most,
- * so that a stranger's guesses do not lock its owner out.
+ * The limits on guessing passwords. An account is delayed for the network that the guesses come from, so that a stranger's guesses do
+ * not lock its owner out; for everybody only after many more, and by a minute at most. A network is delayed whatever the account.
  */
 export class Guesses {
   readonly #accounts = new GrowingDelay({ free: 5, firstMs: 5000, maxMs: 60_000 });
+  readonly #everywhere = new GrowingDelay({ free: 200, firstMs: 1000, maxMs: 60_000 });
   readonly #networks = new GrowingDelay({ free: 20, firstMs: 5000, maxMs: 900_000 });
+  readonly #mails = new GrowingDelay({ free: 4, firstMs: DAY_MS, maxMs: DAY_MS, forgetMs: DAY_MS });
 
   /**
    * Carries out `check`, which says whether the guess was right.
@@ -42,26 +46,34 @@ export class Guesses {
    */
   async check<T>(request: FastifyRequest, reply: FastifyReply, account: string, check: () => Promise<T>): Promise<T> {
     const network = networkOf(request);
-    refuse(reply, this.#networks.attempt(network));
-    const wait = this.#accounts.attempt(account);
-    if (wait > 0) this.#networks.forgive(network);
-    refuse(reply, wait);
+    const here = `${network} ${account}`;
+    const delays = [
+      [this.#networks, network],
+      [this.#accounts, here],
+      [this.#everywhere, account],
+    ] as const;
+    for (const [i, [delay, key]] of delays.entries()) {
+      const wait = delay.attempt(key);
+      if (wait === 0) continue;
+      for (const [counted, its] of delays.slice(0, i)) counted.forgive(its);
+      refuse(reply, wait);
+    }
     const result = await check();
     if (result) {
-      this.#accounts.forget(account);
+      this.#accounts.forget(here);
+      this.#everywhere.forgive(account);
       this.#networks.forgive(network);
     }
     return result;
   }
 
-  /** Counts one thing that may be asked for a few times only, such as an e-mail. False when it was asked for too often. */
-  allows(request: FastifyRequest, account: string): boolean {
-    return this.#networks.attempt(networkOf(request)) === 0 && this.#accounts.attempt(account) === 0;
+  /** Counts an e-mail that somebody asks for: five a day go to an address. False when there were too many. */
+  allowsMail(request: FastifyRequest, address: string): boolean {
+    return this.#networks.attempt(networkOf(request)) === 0 && this.#mails.attempt(address) === 0;
   }
 }
 
-function refuse(reply: FastifyReply, waitS: number): void {
-  if (waitS === 0) return;
+function refuse(reply: FastifyReply, waitS: number): never {
   reply.header('retry-after', waitS);
   throw new CodedError('too_many_requests', `Too many attempts: try again in ${waitS} seconds.`);
 }
@@ -103,9 +115,9 @@ export const toOrganization = ({ id, name, role, createdMs }: OrganizationRow): 
 });
 
 /** One line for every change of who may do what (S18). */
-export function audit(log: FastifyBaseLogger, request: FastifyRequest, what: string, about: object = {}): void {
+export function audit(request: FastifyRequest, what: string, about: object = {}): void {
   const { userId, organizationId } = (request.principal as Principal | null) ?? {};
-  log.info({ user: userId, organization: organizationId, address: addressOf(request), ...about }, `api: ${what}`);
+  request.log.info({ user: userId, organization: organizationId, address: addressOf(request), ...about }, `api: ${what}`);
 }
 
 export const isoTime = (ms: number): string => new Date(ms).toISOString();

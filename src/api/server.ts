@@ -9,7 +9,7 @@ import { type CheckDestination, DIALECTS } from './dialect.ts';
 import { notFound, sendError } from './errors.ts';
 import { addIdempotency } from './idempotency.ts';
 import { addOpenApi } from './openapi.ts';
-import { addRateLimits, type RateLimits } from './rate-limit.ts';
+import { Allowance, createRateLimiter, type RateLimits } from './rate-limit.ts';
 import { requestIdOf } from './request-id.ts';
 import type { LivePort } from './resource.ts';
 import { Guesses, type MailPort } from './people.ts';
@@ -90,10 +90,11 @@ export function createApi(options: ApiOptions): FastifyInstance {
   const cookie = new SessionCookie(store.sessions, config.publicUrl);
   app.addHook('onRequest', async (request, reply) => void reply.header('x-request-id', request.id));
   const guesses = new Guesses();
-  requirePrincipal(app, store, cookie);
-  const limited = addRateLimits(app, config);
+  const limiter = createRateLimiter(config);
+  requirePrincipal(app, store, cookie, limiter);
+  app.addHook('onRequest', async (request, reply) => limiter.count(request, reply));
   app.setErrorHandler<Parameters<typeof sendError>[0]>((error, request, reply) =>
-    sendError(limited(error, request, reply), request, reply),
+    sendError(limiter.exchange(error, request, reply), request, reply),
   );
   addIdempotency(app, store);
   // What is there once: not part of either dialect.
@@ -102,9 +103,10 @@ export function createApi(options: ApiOptions): FastifyInstance {
   app.register(changelogRoutes);
   app.register(healthRoutes, { store, isDraining });
   if (metrics) app.register(metricsRoutes, metrics);
+  const webhooks = { tests: new Allowance(10), resends: new Allowance(60) };
   // The contract's resources and our own beside them: there twice. All options of all routes travel together.
   for (const { prefix, dialect } of DIALECTS) {
-    const resource = { prefix, dialect, store, live, addresses: config, checkDestination };
+    const resource = { prefix, dialect, store, live, addresses: config, checkDestination, ...webhooks };
     const people = { prefix, store, cookie, guesses, mail: options.mail ?? null, addresses: config };
     app.register(liveStreamRoutes, resource);
     app.register(platformRoutes, resource);

@@ -35,10 +35,11 @@ export function toStats(liveStreamId: string, stats: OnAirStats): Stats {
     published_via: stats.publisher.protocol,
     published_from: stats.publisher.address,
     opened_at: stats.openedAtMs,
-    start_running_at: stats.runningSinceMs,
+    // A number for clients also while nothing runs.
+    start_running_at: stats.runningSinceMs ?? stats.openedAtMs,
     last_access_at: stats.lastAccessMs,
     lifetime: Date.now() - stats.openedAtMs,
-    last_dts: stats.lastDtsMs,
+    last_dts: stats.lastDtsMs ?? 0,
     ts_delay: Math.round(stats.delayMs),
     retry_count: stats.reconnects,
     bitrate: Math.round(stats.bitrate),
@@ -57,6 +58,8 @@ export function toStats(liveStreamId: string, stats: OnAirStats): Stats {
       since: new Date(sinceMs).toISOString(),
     })),
     push_stats: {},
+    pull_urls: {},
+    srt_port_resolve: null,
     media_info: { flow_type: 'stream', stream_id: liveStreamId, tracks: stats.tracks.map(toTrack) },
   };
 }
@@ -67,7 +70,7 @@ function toTrack(track: TrackStats): Stats['media_info']['tracks'][number] {
     const { channels, outputSampleRate } = track.config;
     return { track_id: 'a1', content: 'audio', codec: 'aac', bitrate, channels, sample_rate: outputSampleRate };
   }
-  const { width, height, frameRate, profile, level } = track.config;
+  const { width, height, frameRate, profile, level, pixelFormat, sampleAspect } = track.config;
   const measured = Math.round(track.fps * 100) / 100;
   return {
     track_id: 'v1',
@@ -78,6 +81,9 @@ function toTrack(track: TrackStats): Stats['media_info']['tracks'][number] {
     height,
     pixel_width: width,
     pixel_height: height,
+    sar_width: sampleAspect[0],
+    sar_height: sampleAspect[1],
+    pix_fmt: pixelFormat,
     fps: frameRate === null ? Math.round(measured) : Math.round(frameRate * 100) / 100,
     avg_fps: measured,
     profile: PROFILES[profile] ?? String(profile),

@@ -31,7 +31,7 @@ export async function* followEvents(
         onTrouble?.(null);
       }
       const query = { after: last, limit: 100, event, live_stream };
-      const { docs, total, limit } = await call<EventList>('GET', '/events', { query }, options);
+      const { docs, total, limit, last_number } = await call<EventList>('GET', '/events', { query }, options);
       if (failures > 0) onTrouble?.(null);
       failures = 0;
       for (const one of docs) {
@@ -39,6 +39,8 @@ export async function* followEvents(
         yield one;
       }
       if (total > limit) continue;
+      // What the filter left out is done with too: it was there before this was asked.
+      last = Math.max(last, last_number);
     } catch (error) {
       if (options.signal?.aborted || isFinal(error)) throw error;
       if (failures++ === 0) onTrouble?.(error as Error);

@@ -65,6 +65,7 @@ export function derive(values: Values, cwd: string): Config {
     rtmpMaxConnections: number('rtmp_max_connections'),
     rtmpMaxConnectionsPerAddress: number('rtmp_max_connections_per_address'),
     rtmpFailuresPerMinute: number('rtmp_failures_per_minute'),
+    maxLiveStreams: number('max_live_streams'),
     apiRatePerMinute: number('api_rate_per_minute'),
     apiAnonymousPerMinute: number('api_anonymous_per_minute'),
     outboundAllow: networks('outbound_allow', values.outbound_allow as string[]),

@@ -38,6 +38,8 @@ export interface Config {
   readonly rtmpMaxConnections: number;
   readonly rtmpMaxConnectionsPerAddress: number;
   readonly rtmpFailuresPerMinute: number;
+  /** Of one environment. */
+  readonly maxLiveStreams: number;
   /** Of one access token or person; 0: no limit. */
   readonly apiRatePerMinute: number;
   /** Of one address without a valid credential; 0: no limit. */
@@ -196,6 +198,12 @@ export const KEYS: readonly Key[] = [
     schema: count,
     default: 10,
     description: 'Wrong stream keys a minute from one address, after which the answers to further ones are held back.',
+  },
+  {
+    name: 'max_live_streams',
+    schema: count,
+    default: 10_000,
+    description: 'Live streams that one environment of an organization may have.',
   },
   {
     name: 'api_rate_per_minute',

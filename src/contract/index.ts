@@ -35,6 +35,7 @@ export {
   SubSecondStreamList,
 } from './live-stream.ts';
 export {
+  ChangedMember,
   Invitation,
   InvitationAccept,
   InvitationCreate,
@@ -47,6 +48,7 @@ export {
   OrganizationChange,
   OrganizationList,
   PasswordResetLink,
+  RemovedMember,
 } from './organization.ts';
 export { Platform, PlatformChange, PlatformCreate, SERVICE_SERVERS } from './platform.ts';
 export { type Reading, readAs } from './read.ts';

@@ -1,9 +1,12 @@
 import { type Static, type TSchema, Type } from 'typebox';
+import { CodedError } from '../base/index.ts';
 import { listOf } from './answers.ts';
 import { BroadcastingStatus, Platform } from './platform.ts';
 
 const optional = <T extends TSchema>(type: T) => Type.Optional(type);
-const texts = (description: string) => Type.Array(Type.String({ maxLength: 255 }), { maxItems: 1000, description });
+const texts = (description: string) => Type.Array(Type.String({ maxLength: 255 }), { maxItems: 250, description });
+/** Of a live stream's settings as JSON, so that a page of a list stays small (S50). */
+const MAX_SETTINGS_BYTES = 16 * 1024;
 
 export type Environment = 'production' | 'development';
 
@@ -149,9 +152,16 @@ export const LiveStreamQuery = Type.Object({
 });
 export type LiveStreamQuery = Static<typeof LiveStreamQuery>;
 
-/** Lays `change` over `settings`: objects are merged key by key, lists and plain values replaced, null takes a key away. */
+/**
+ * Lays `change` over `settings`: objects are merged key by key, lists and plain values replaced, null takes a key away.
+ * @throws CodedError bad_request when the outcome takes more than 16 KiB as JSON
+ */
 export function mergeSettings(settings: Settings, change: SettingsChange): Settings {
   const pulling_mode = change.pulling_mode === null ? {} : { ...settings.pulling_mode, ...change.pulling_mode };
   const merged = Object.entries({ ...settings, ...change, pulling_mode });
-  return Object.fromEntries(merged.filter(([, value]) => value !== null));
+  const outcome: Settings = Object.fromEntries(merged.filter(([, value]) => value !== null));
+  const size = new TextEncoder().encode(JSON.stringify(outcome)).length;
+  if (size > MAX_SETTINGS_BYTES)
+    throw new CodedError('bad_request', `The settings take ${size} bytes as JSON: ${MAX_SETTINGS_BYTES} are allowed.`);
+  return outcome;
 }

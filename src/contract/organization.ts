@@ -21,19 +21,24 @@ export const OrganizationChange = Type.Object(
   { $id: 'OrganizationChange' },
 );
 
-export const Member = Type.Object(
-  {
-    _id: Type.String({ description: "The user's." }),
-    email: Type.Union([Type.String(), Type.Null()]),
-    name: Type.String(),
-    role: RoleName,
-    creation_time: Type.String({ description: 'When the user joined.' }),
-  },
-  { $id: 'Member' },
-);
+const member = {
+  _id: Type.String({ description: "The user's." }),
+  email: Type.Union([Type.String(), Type.Null()]),
+  name: Type.String(),
+  role: RoleName,
+  creation_time: Type.String({ description: 'When the user joined.' }),
+};
+const revoked_tokens = Type.Integer({
+  description: 'How many access tokens went with it: those made by the member that may do more than the member now.',
+});
+export const Member = Type.Object(member, { $id: 'Member' });
 export type Member = Static<typeof Member>;
 export const MemberList = listOf(Member, 'MemberList');
 export type MemberList = Static<typeof MemberList>;
+
+/** The answers to PATCH and DELETE /members/{id}. */
+export const ChangedMember = Type.Object({ ...member, revoked_tokens }, { $id: 'ChangedMember' });
+export const RemovedMember = Type.Object({ success: Type.Boolean(), revoked_tokens }, { $id: 'RemovedMember' });
 
 /** The body of PATCH /members/{id}. */
 export const MemberChange = Type.Object({ role: RoleName }, { $id: 'MemberChange' });
@@ -61,8 +66,12 @@ export type InvitationList = Static<typeof InvitationList>;
 export const NewInvitation = Type.Object(
   {
     ...invitation,
-    url: Type.String({ description: 'For whom the e-mail address belongs to. Shown this once.' }),
-    mailed: Type.Boolean({ description: 'Whether it was handed to the mail server too.' }),
+    url: Type.Optional(
+      Type.String({
+        description: 'For whom the e-mail address belongs to. Shown this once, and not at all where it is mailed.',
+      }),
+    ),
+    mailed: Type.Boolean({ description: 'Whether the link was handed to the mail server.' }),
   },
   { $id: 'NewInvitation' },
 );

@@ -5,7 +5,7 @@ const optional = <T extends TSchema>(type: T) => Type.Optional(type);
 export const BroadcastingStatus = Type.Unsafe<'online' | 'offline'>(Type.String({ enum: ['online', 'offline'] }));
 
 const Metadata = Type.Object(
-  { title: optional(Type.String({ maxLength: 1000 })), description: optional(Type.String({ maxLength: 10_000 })) },
+  { title: optional(Type.String({ maxLength: 1000 })), description: optional(Type.String({ maxLength: 2000 })) },
   { description: 'What the service is told of the broadcast. Kept.' },
 );
 
@@ -17,7 +17,7 @@ const change = {
     description: 'custom, or the name of a service. youtube, facebook and twitch need no server.',
   }),
   server: optional(Type.String({ minLength: 1, maxLength: 2048, description: 'An rtmp:// or rtmps:// URL.' })),
-  key: optional(Type.String({ maxLength: 2048, description: 'The stream key there: a secret.' })),
+  key: optional(Type.String({ maxLength: 512, description: 'The stream key there: a secret.' })),
   enabled: optional(Type.Boolean({ description: 'false: this target pauses, the others go on.' })),
   metadata: optional(Metadata),
 };

@@ -53,6 +53,13 @@ export class AdviceBoard {
     return [...this.#raised.values()];
   }
 
+  /** There is nobody left to be advised. */
+  clear(): void {
+    for (const advice of this.#raised.values()) this.#onChange(advice, false);
+    this.#raised.clear();
+    this.#streaks.clear();
+  }
+
   /** To be called once a second. */
   judge(findings: Findings, nowMs: number): void {
     for (const code of ADVICE_CODES) {

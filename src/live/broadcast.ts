@@ -216,6 +216,7 @@ export class Broadcast {
   end(reason: BroadcastEnd): void {
     if (this.#ended) return;
     this.#ended = true;
+    this.#meter.end();
     this.#news({ kind: 'disconnected', reason });
     for (const seat of this.#seats.splice(0)) seat.onEnd();
   }

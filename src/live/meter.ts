@@ -66,6 +66,11 @@ export class Meter {
     this.judge(wallMs);
   }
 
+  /** The broadcast is over: advice that is still raised is cleared. */
+  end(): void {
+    this.#board.clear();
+  }
+
   /** Looks at what is measured, and raises or clears advice. */
   judge(wallMs: number): void {
     this.#board.judge(examine(this), wallMs);

@@ -1,6 +1,6 @@
 import { CodedError } from '../base/index.ts';
 import { forEachAnnexBNal, hasStartCode, NAL_IDR, NAL_PPS, NAL_SEI, NAL_SPS, readNalLength } from './nal.ts';
-import { parseSps, type SpsInfo } from './sps.ts';
+import { parseSps, type SampleAspect, type SpsInfo } from './sps.ts';
 
 /** What an H.264 publisher says of its stream, once per configuration. */
 export interface AvcConfig {
@@ -16,6 +16,9 @@ export interface AvcConfig {
   readonly height: number;
   /** Frames a second by the VUI timing; null when it says none. */
   readonly frameRate: number | null;
+  readonly sampleAspect: SampleAspect;
+  /** As ffmpeg calls it: `yuv420p`. */
+  readonly pixelFormat: string;
   /** Of the frames as the publisher sends them, before `toLengthPrefixed`. */
   readonly nalLengthSize: 1 | 2 | 4;
   readonly profile: number;
@@ -59,6 +62,11 @@ export function parseAvcConfig(record: Uint8Array): AvcConfig {
   return avcConfig(own, nalLengthSize as 1 | 2 | 4, info);
 }
 
+function pixelFormatOf({ chromaFormat, lumaDepthMinus8 }: SpsInfo): string {
+  const planes = ['gray', 'yuv420p', 'yuv422p', 'yuv444p'][chromaFormat]!;
+  return lumaDepthMinus8 === 0 ? planes : `${planes}${8 + lumaDepthMinus8}le`;
+}
+
 function avcConfig(record: Buffer, nalLengthSize: 1 | 2 | 4, sps: SpsInfo): AvcConfig {
   return {
     record,
@@ -66,6 +74,8 @@ function avcConfig(record: Buffer, nalLengthSize: 1 | 2 | 4, sps: SpsInfo): AvcC
     width: sps.width,
     height: sps.height,
     frameRate: sps.frameRate,
+    sampleAspect: sps.sampleAspect,
+    pixelFormat: pixelFormatOf(sps),
     nalLengthSize,
     profile: record[1]!,
     level: record[3]!,

@@ -1,6 +1,8 @@
 import { CodedError } from '../base/index.ts';
 import { BitReader } from './bits.ts';
 
+export type SampleAspect = readonly [width: number, height: number];
+
 /** What we need of a sequence parameter set (ISO 14496-10, 7.3.2.1.1). */
 export interface SpsInfo {
   /** After cropping. */
@@ -8,6 +10,8 @@ export interface SpsInfo {
   readonly height: number;
   /** Frames a second; null when the VUI holds no usable timing. */
   readonly frameRate: number | null;
+  /** How wide and how high a sample is shown; 1:1 when the VUI does not say. */
+  readonly sampleAspect: SampleAspect;
   readonly chromaFormat: number;
   readonly lumaDepthMinus8: number;
   readonly chromaDepthMinus8: number;
@@ -72,14 +76,16 @@ export function parseSps(nal: Uint8Array): SpsInfo {
   if (width <= 0 || height <= 0) throw invalid(`the picture of ${codedWidth}x${codedHeight} is cropped away`);
   if (width > MAX_SIZE || height > MAX_SIZE)
     throw invalid(`the picture is ${width}x${height}, ${MAX_SIZE} is the most`);
-  return { width, height, frameRate: readFrameRate(bits), chromaFormat, lumaDepthMinus8, chromaDepthMinus8 };
+  return { width, height, ...readVui(bits), chromaFormat, lumaDepthMinus8, chromaDepthMinus8 };
 }
 
 /** The VUI, up to its timing (annex E.1.1). What follows the picture size is not needed to play, so a broken one is no error. */
-function readFrameRate(bits: BitReader): number | null {
+function readVui(bits: BitReader): Pick<SpsInfo, 'frameRate' | 'sampleAspect'> {
+  let sampleAspect: SampleAspect = [1, 1];
+  let frameRate: number | null = null;
   try {
-    if (!bits.flag()) return null;
-    if (bits.flag() && bits.read(8) === 255) bits.read(32); // sample aspect ratio
+    if (!bits.flag()) return { frameRate, sampleAspect };
+    if (bits.flag()) sampleAspect = readSampleAspect(bits);
     if (bits.flag()) bits.flag(); // overscan
     if (bits.flag()) {
       bits.read(4); // video_format, video_full_range_flag
@@ -89,13 +95,41 @@ function readFrameRate(bits: BitReader): number | null {
       bits.ue(); // chroma sample location
       bits.ue();
     }
-    if (!bits.flag()) return null;
+    if (!bits.flag()) return { frameRate, sampleAspect };
     const unitsInTick = bits.read(32);
     const rate = bits.read(32) / (2 * unitsInTick);
-    return rate >= 0.1 && rate <= 480 ? rate : null;
+    if (rate >= 0.1 && rate <= 480) frameRate = rate;
   } catch {
-    return null;
+    // Cut short: what was read counts.
   }
+  return { frameRate, sampleAspect };
+}
+
+/** Table E-1, from aspect_ratio_idc 1 on. */
+const SAMPLE_ASPECTS: readonly SampleAspect[] = [
+  [1, 1],
+  [12, 11],
+  [10, 11],
+  [16, 11],
+  [40, 33],
+  [24, 11],
+  [20, 11],
+  [32, 11],
+  [80, 33],
+  [18, 11],
+  [15, 11],
+  [64, 33],
+  [160, 99],
+  [4, 3],
+  [3, 2],
+  [2, 1],
+];
+
+function readSampleAspect(bits: BitReader): SampleAspect {
+  const idc = bits.read(8);
+  if (idc !== 255) return SAMPLE_ASPECTS[idc - 1] ?? [1, 1];
+  const [width, height] = [bits.read(16), bits.read(16)];
+  return width > 0 && height > 0 ? [width, height] : [1, 1];
 }
 
 function skipScalingList(bits: BitReader, size: number): void {

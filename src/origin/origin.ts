@@ -5,7 +5,7 @@ import type { Audience } from './audience.ts';
 import { Pages } from './pages.ts';
 import { PlaylistCache } from './playlist-cache.ts';
 import { sendError, sendMedia, sendNothing, sendPreflight } from './respond.ts';
-import { assetName, mediaRoute, pagePlaybackId, type Route } from './route.ts';
+import { assetName, isAccountPage, mediaRoute, pagePlaybackId, type Route } from './route.ts';
 import { type AudienceStats, NO_SESSION, sessionOf, Viewers } from './viewers.ts';
 import { MEDIA_TYPES, mediaEtag, PartRequest, PlaylistRequest } from './waiting.ts';
 
@@ -13,7 +13,7 @@ export interface OriginOptions {
   readonly shelf: Pick<Shelf, 'get' | 'find'>;
   /** What viewers' URLs begin with, without a slash at the end; may contain a path, when a proxy adds one. */
   readonly publicUrl: string;
-  /** The folder of the built pages: player.html, audio.html, assets/. */
+  /** The folder of the built pages: player.html, audio.html, account.html, assets/. */
   readonly webRoot: string;
   /** Playback sessions that are counted at a time, of all broadcasts together. */
   readonly maxSessions?: number;
@@ -61,7 +61,7 @@ export function createOrigin(options: OriginOptions): Origin {
 
   const handles = (url: string): boolean => {
     const local = withoutBase(url);
-    return local.startsWith('/hls/') || local.startsWith('/embed/');
+    return local.startsWith('/hls/') || local.startsWith('/embed/') || local.startsWith('/dashboard/');
   };
 
   const answer = (req: IncomingMessage, res: ServerResponse) => {
@@ -77,6 +77,7 @@ export function createOrigin(options: OriginOptions): Origin {
     if (route) return answerMedia(req, res, route, query);
     const playbackId = pagePlaybackId(path);
     if (playbackId) return pages.sendPage(req, res, playbackId, query.split('&').includes('onlyAudio=true'));
+    if (isAccountPage(path)) return pages.sendAccountPage(req, res);
     const asset = assetName(path);
     if (asset) return pages.sendAsset(req, res, asset);
     sendError(res, /%(?![0-9a-f]{2})/i.test(path) ? 400 : 404);

@@ -43,8 +43,9 @@ export class Pages {
   readonly #audio: string | null;
   readonly #assets = new Map<string, Asset>();
   readonly #headers: Headers;
+  readonly #account: { readonly body: Buffer; readonly etag: string; readonly headers: Headers } | null;
 
-  /** Reads `player.html`, `audio.html` and `assets/` below `webRoot`; what is missing there is answered 503. */
+  /** Reads `player.html`, `audio.html`, `account.html` and `assets/` below `webRoot`; what is missing there is answered 503. */
   constructor(webRoot: string, publicUrl: string) {
     this.#publicUrl = publicUrl;
     this.#video = read(join(webRoot, 'player.html'))?.toString() ?? null;
@@ -77,6 +78,8 @@ export class Pages {
       'strict-origin-when-cross-origin',
     );
     this.#headers.push(...PAGE_HEADERS);
+    const account = read(join(webRoot, 'account.html'));
+    this.#account = account && toAccountPage(account);
   }
 
   /** Whether both pages are there. */
@@ -93,8 +96,14 @@ export class Pages {
     }
     const url = `${this.#publicUrl}/hls/${playbackId}/${audioOnly ? 'audio' : 'index'}.m3u8`;
     const body = Buffer.from(template.replaceAll('%HLS_URL%', escapeHtml(url)).replaceAll('%PLAYBACK_ID%', playbackId));
-    const etag = `"${sha256(body.toString('latin1')).toString('hex').slice(0, 24)}"`;
+    const etag = etagOf(body);
     sendEntity(req, res, [...this.#headers, 'ETag', etag, 'Content-Length', String(body.length)], etag, body);
+  }
+
+  /** The page on which people set up the server, accept an invitation, choose a new password: the same for everybody. */
+  sendAccountPage(req: IncomingMessage, res: ServerResponse): void {
+    if (this.#account) sendEntity(req, res, this.#account.headers, this.#account.etag, this.#account.body);
+    else sendError(res, 503);
   }
 
   sendAsset(req: IncomingMessage, res: ServerResponse, name: string): void {
@@ -105,11 +114,29 @@ export class Pages {
   }
 }
 
+/** No other site frames, reads or feeds it; it runs its own script only, and talks to this server only (S41). */
+const ACCOUNT_POLICY =
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+function toAccountPage(body: Buffer) {
+  const etag = etagOf(body);
+  const headers = [
+    ...['Content-Type', 'text/html; charset=utf-8', 'Content-Length', String(body.length)],
+    ...['Cache-Control', 'no-cache', 'ETag', etag],
+    ...['Content-Security-Policy', ACCOUNT_POLICY, 'Referrer-Policy', 'no-referrer'],
+    ...['X-Content-Type-Options', 'nosniff', 'Cross-Origin-Resource-Policy', 'same-origin'],
+    ...['Cross-Origin-Opener-Policy', 'same-origin'],
+  ];
+  return { body, etag, headers };
+}
+
+const etagOf = (body: Buffer): string => `"${sha256(body.toString('latin1')).toString('hex').slice(0, 24)}"`;
+
 function toAsset(name: string, plain: Buffer): Asset {
   const type = TYPES[extname(name)] ?? 'application/octet-stream';
   const compressible = COMPRESSIBLE.test(type);
   const gzip = compressible ? gzipSync(plain, { level: 9 }) : null;
-  const etag = `W/"${sha256(plain.toString('latin1')).toString('hex').slice(0, 24)}"`;
+  const etag = `W/${etagOf(plain)}`;
   const headers = ['Content-Type', type, 'Cache-Control', IMMUTABLE, 'ETag', etag, ...PAGE_HEADERS];
   if (compressible) headers.push('Vary', 'Accept-Encoding');
   return {

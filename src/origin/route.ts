@@ -19,7 +19,9 @@ const MEDIA = new RegExp(
   `^/hls/(?:(${ID})/)?(${PLAYBACK_ID})/(?:(index|main|audio)\\.m3u8|(viewer)|(${ID})/(audio-)?(?:init-(${NUMBER})\\.mp4|(${NUMBER})(?:\\.(${NUMBER}))?\\.m4s))$`,
 );
 const PAGE = new RegExp(`^/embed/(${PLAYBACK_ID})$`);
-const ASSET = /^\/embed\/assets\/([A-Za-z0-9_-][A-Za-z0-9._-]*)$/;
+/** Where people land who follow a link of the server: set-up, an invitation, a new password. */
+const ACCOUNT = /^\/dashboard\/(?:setup|invitation|password)$/;
+const ASSET = /^\/(?:embed|dashboard)\/assets\/([A-Za-z0-9_-][A-Za-z0-9._-]*)$/;
 
 /** Reads a path below `/hls/`. Only the one canonical spelling of a resource has a route; null for all others. */
 export function mediaRoute(path: string): Route | null {
@@ -49,6 +51,8 @@ export function mediaRoute(path: string): Route | null {
 
 /** The playback id of a player page's path, or null. */
 export const pagePlaybackId = (path: string): string | null => PAGE.exec(path)?.[1] ?? null;
+
+export const isAccountPage = (path: string): boolean => ACCOUNT.test(path);
 
 /** The file name of a page's asset, or null. */
 export const assetName = (path: string): string | null => ASSET.exec(path)?.[1] ?? null;

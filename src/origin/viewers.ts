@@ -1,10 +1,11 @@
+import type { IncomingMessage } from 'node:http';
 import { monotonicMs, randomHex } from '../base/index.ts';
 import type { LiveWindow } from '../segments/index.ts';
 import { Audience } from './audience.ts';
 
 /** A session that was not heard of for longer is gone. Players reload at least every target duration, pages report every 5 s. */
 const GONE_S = 12;
-/** Of all broadcasts together: who makes ids up fills this and no more, and costs others their count at most. */
+/** Of all broadcasts together: who makes ids up for one of them fills this, and takes no place from the others. */
 const MAX_SESSIONS = 200_000;
 
 const SESSION = /(?:^|&)_session=([A-Za-z0-9_-]{4,64})(?:&|$)/;
@@ -26,6 +27,12 @@ export interface AudienceStats {
   readonly lastAccessMs: number | null;
 }
 
+/** Apple's players name their session in each request: the same one for a variant's path that does not change (H10). */
+export function playerSession({ headers }: IncomingMessage): string | null {
+  const id = headers['x-playback-session-id'];
+  return typeof id === 'string' && /^[A-Za-z0-9_-]{4,64}$/.test(id) ? id : null;
+}
+
 export const newSession = (): string => randomHex(8);
 
 /**
@@ -42,6 +49,8 @@ export class Viewers {
   /** Of all broadcasts so far. */
   bytesOut = 0;
   #sessions = 0;
+  /** As of the last sweep, and since then of those that found no place. */
+  #largest: Audience | null = null;
   #sweptS = 0;
 
   constructor(options: { readonly clock?: () => number; readonly maxSessions?: number } = {}) {
@@ -78,12 +87,22 @@ export class Viewers {
     const lastS = audience.sessions.get(session);
     if (lastS === nowS) return;
     if (lastS === undefined) {
-      if (this.#sessions >= this.#maxSessions) return;
+      if (this.#sessions >= this.#maxSessions && !this.#makeRoom(audience)) return;
       this.#sessions++;
       this.#watched.add(audience);
     } else audience.sessions.delete(session);
     // A copy: a piece of the URL would keep the whole of it in memory.
     audience.sessions.set(Buffer.from(session, 'latin1').toString('latin1'), nowS);
+  }
+
+  /** Forgets the longest silent session of the largest audience; false when that is `of` itself. */
+  #makeRoom(of: Audience): boolean {
+    const largest = this.#largest;
+    if (!largest || largest.sessions.size <= of.sessions.size) return false;
+    const [oldest] = largest.sessions.keys();
+    largest.sessions.delete(oldest!);
+    this.#sessions--;
+    return true;
   }
 
   readonly #nowS = (): number => Math.floor(this.#clock() / 1000);
@@ -92,6 +111,7 @@ export class Viewers {
   #sweep(nowS: number): void {
     if (nowS === this.#sweptS) return;
     this.#sweptS = nowS;
+    this.#largest = null;
     for (const audience of this.#watched) {
       for (const [session, seenS] of audience.sessions) {
         if (nowS - seenS <= GONE_S) break;
@@ -99,6 +119,7 @@ export class Viewers {
         this.#sessions--;
       }
       if (audience.sessions.size === 0) this.#watched.delete(audience);
+      else if (audience.sessions.size > (this.#largest?.sessions.size ?? 0)) this.#largest = audience;
     }
   }
 }

@@ -7,7 +7,7 @@ import type { Freshness, PlaylistCache, RenderedPlaylist } from './playlist-cach
 import { hasRendition } from './playlist-model.ts';
 import { acceptsGzip, type ErrorStatus, sendEntity, sendError, sendMedia } from './respond.ts';
 import type { Route } from './route.ts';
-import { NO_SESSION, newSession, sessionOf } from './viewers.ts';
+import { NO_SESSION, newSession, playerSession, sessionOf } from './viewers.ts';
 
 /** How long a request for a stream that has just begun is held. */
 const FIRST_PLAYLIST_MS = 10_000;
@@ -126,7 +126,7 @@ export class PlaylistRequest extends WindowRequest {
     let playlist: RenderedPlaylist;
     if (this.route.kind === 'multivariant') {
       playlist = this.#playlists.multivariant(this.window);
-      const session = sessionOf(this.#query) ?? newSession();
+      const session = sessionOf(this.#query) ?? playerSession(this.req) ?? newSession();
       if (session !== NO_SESSION) {
         playlist = playlist.forSession(session);
         freshness = 'none';

@@ -1,9 +1,10 @@
 import type { Kysely, Selectable } from 'kysely';
 import type { EventName } from '../contract/index.ts';
-import type { BroadcastEvent, BroadcastEvents } from '../live/index.ts';
+import type { BroadcastEnd, BroadcastEvent, BroadcastEvents } from '../live/index.ts';
 import { liveStreamPayload, readSubject } from './event-payloads.ts';
 import type { BroadcastsTable } from './event-tables.ts';
 import type { Scope } from './live-stream-row.ts';
+import { abandoned } from './nodes.ts';
 import { recordEvent } from './record-event.ts';
 import type { Tables } from './schema.ts';
 
@@ -31,16 +32,19 @@ export interface Broadcasts extends BroadcastEvents {
 /** The broadcasts: what is told is written once, with its event, in one transaction. */
 export class BroadcastStore implements Broadcasts {
   readonly #db: Kysely<Tables>;
+  readonly #node: string;
 
-  constructor(db: Kysely<Tables>) {
+  /** `node` is whose broadcasts it is told of. */
+  constructor(db: Kysely<Tables>, node: string) {
     this.#db = db;
+    this.#node = node;
   }
 
   tell(event: BroadcastEvent): Promise<void> {
     return this.#db.transaction().execute(async (transaction) => {
       const broadcast = await (event.kind === 'connected' && event.first
-        ? open(transaction, event)
-        : advance(transaction, event));
+        ? begin(transaction, event, this.#node)
+        : advance(transaction, event, this.#node));
       // Told before, or its live stream was deleted before it was written.
       if (broadcast) await record(transaction, broadcast, nameOf(event), event.atMs, detailsOf(event, broadcast));
     });
@@ -65,36 +69,55 @@ export class BroadcastStore implements Broadcasts {
     return { rows: rows.map(fromColumns), total: count.total };
   }
 
-  /** Ends what a process that is gone left open, and tells so once (L03). Resolves with how many that were. */
+  /** Ends what nodes that are gone left open, and tells so once (L03). Resolves with how many that were. */
   async closeOpen(): Promise<number> {
-    const open = await this.#db.selectFrom('broadcasts').select('id').where('ended_ms', 'is', null).execute();
-    for (const { id } of open) {
-      await this.#db.transaction().execute(async (transaction) => {
-        const atMs = Date.now();
-        const reason = 'server_restarted';
-        const broadcast = await transaction
-          .updateTable('broadcasts')
-          .set({ ended_ms: atMs, reason })
-          .where('id', '=', id)
-          .where('ended_ms', 'is', null)
-          .returningAll()
-          .executeTakeFirst();
-        if (broadcast) await record(transaction, broadcast, 'stream-disconnected', atMs, ended(broadcast, reason));
-      });
-    }
-    return open.length;
+    const open = await this.#db
+      .selectFrom('broadcasts')
+      .select('id')
+      .where('ended_ms', 'is', null)
+      .where(abandoned)
+      .execute();
+    let closed = 0;
+    for (const { id } of open)
+      closed += await this.#db
+        .transaction()
+        .execute((transaction) => endOpen(transaction, { id }, 'server_restarted', Date.now()));
+    return closed;
   }
+}
+
+/** Ends what is open of one broadcast or of one live stream, with its event. Resolves with how many that were. */
+export async function endOpen(
+  transaction: Kysely<Tables>,
+  of: { readonly id: string } | { readonly live_stream_id: string },
+  reason: BroadcastEnd | 'server_restarted',
+  atMs: number,
+): Promise<number> {
+  const rows = await transaction
+    .updateTable('broadcasts')
+    .set({ ended_ms: atMs, reason })
+    .where((eb) => eb.and(of))
+    .where('ended_ms', 'is', null)
+    .returningAll()
+    .execute();
+  for (const row of rows) await record(transaction, row, 'stream-disconnected', atMs, ended(row, reason));
+  return rows.length;
 }
 
 type Broadcast = Selectable<BroadcastsTable>;
 
 /** Null when it is there already, or its live stream is not. */
-async function open(
-  transaction: Kysely<Tables>,
-  event: BroadcastEvent & { kind: 'connected' },
-): Promise<Broadcast | undefined> {
+async function begin(transaction: Kysely<Tables>, event: BroadcastEvent, node: string): Promise<Broadcast | undefined> {
   const stream = await readSubject(transaction, event.liveStreamId);
   if (!stream) return undefined;
+  const there = await transaction
+    .selectFrom('broadcasts')
+    .select('id')
+    .where('id', '=', event.broadcastId)
+    .executeTakeFirst();
+  if (there) return undefined;
+  // Of a live stream that comes back after a crash before anybody noticed that.
+  await endOpen(transaction, { live_stream_id: stream.id }, 'server_restarted', event.atMs);
   return transaction
     .insertInto('broadcasts')
     .values({
@@ -102,21 +125,26 @@ async function open(
       live_stream_id: stream.id,
       organization_id: stream.organizationId,
       environment: stream.environment,
-      protocol: event.publisher.protocol,
-      address: event.publisher.address,
+      protocol: event.kind === 'connected' ? event.publisher.protocol : 'unknown',
+      address: event.kind === 'connected' ? event.publisher.address : '',
       started_ms: event.atMs,
-      ended_ms: null,
-      reason: null,
+      ended_ms: event.kind === 'disconnected' ? event.atMs : null,
+      reason: event.kind === 'disconnected' ? event.reason : null,
       last_number: event.number,
+      node,
     })
     .onConflict((conflict) => conflict.column('id').doNothing())
     .returningAll()
     .executeTakeFirst();
 }
 
-/** Null when this or a later moment is written down, or the broadcast is over or was never written. */
-function advance(transaction: Kysely<Tables>, event: BroadcastEvent): Promise<Broadcast | undefined> {
-  return transaction
+/** Null when this or a later moment is written down, or the broadcast is over. One whose beginning was lost begins here. */
+async function advance(
+  transaction: Kysely<Tables>,
+  event: BroadcastEvent,
+  node: string,
+): Promise<Broadcast | undefined> {
+  const advanced = await transaction
     .updateTable('broadcasts')
     .set({
       last_number: event.number,
@@ -128,6 +156,7 @@ function advance(transaction: Kysely<Tables>, event: BroadcastEvent): Promise<Br
     .where('ended_ms', 'is', null)
     .returningAll()
     .executeTakeFirst();
+  return advanced ?? begin(transaction, event, node);
 }
 
 async function record(transaction: Kysely<Tables>, row: Broadcast, name: EventName, atMs: number, details: object) {

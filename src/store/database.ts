@@ -1,4 +1,5 @@
 import type { Kysely, LogEvent } from 'kysely';
+import { CodedError } from '../base/index.ts';
 import type { Tables } from './schema.ts';
 
 /** Told of every statement that ended: how long it took, and whether it worked. */
@@ -19,3 +20,7 @@ export interface Database {
   /** Resolves when everything accepted is written and the connections are closed. Calls afterwards reject with store_unavailable. */
   readonly close: () => Promise<void>;
 }
+
+/** The error for two that make the same thing at the same moment: the second one is told so. */
+export const madeTwice = (cause?: unknown): CodedError =>
+  new CodedError('conflict', 'The same thing was made at the same moment: look at it, or ask again.', { cause });

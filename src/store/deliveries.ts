@@ -1,10 +1,11 @@
 import { type Kysely, type Selectable, sql } from 'kysely';
-import type { Logger, SecretBox } from '../base/index.ts';
+import { type Logger, monotonicMs, type SecretBox } from '../base/index.ts';
 import type { DeliveriesTable } from './event-tables.ts';
 import { toBody } from './events.ts';
 import { type DeliveryAttempt, type DeliveryOutcome, finishDelivery } from './finish-delivery.ts';
+import { abandoned } from './nodes.ts';
 import type { Tables } from './schema.ts';
-import { secretPurpose, urlPurpose } from './webhook-endpoints.ts';
+import { giveUpWaiting, pruneEndpoints, secretPurpose, urlPurpose } from './webhook-endpoints.ts';
 
 export interface DueDelivery {
   readonly id: string;
@@ -55,6 +56,10 @@ const KEEP_MS = 30 * 86_400_000;
 /** Endpoints that are looked at together, and rows that are deleted together: neither may hold up the others' statements. */
 const ENDPOINTS_AT_ONCE = 16;
 const PRUNE_AT_ONCE = 500;
+/** Of what was never tried, in the order of the events: the heads of an endpoint's lanes are looked for among these. */
+const LOOK_AT = 256;
+/** What is due later than this was planned by a clock that ran ahead: no wait is as long (`webhook_retry_s`, with its jitter). */
+const LONGEST_WAIT_MS = 1.5 * 604_800_000;
 /** In one transaction, which everything else that writes waits for. */
 const FINISH_AT_ONCE = 16;
 
@@ -72,19 +77,24 @@ interface Finished {
   reject(error: unknown): void;
 }
 
-type Due = Pick<Selectable<DeliveriesTable>, 'id' | 'due_ms'>;
+type Due = Pick<Selectable<DeliveriesTable>, 'id' | 'created_ms'>;
 
 /** The outbox: each call a few statements, `finish` one transaction. */
 export class DeliveryStore implements Deliveries {
   readonly #db: Kysely<Tables>;
   readonly #secrets: SecretBox;
   readonly #log: Logger;
+  readonly #node: string;
   readonly #finished: Finished[] = [];
-  #finishing: Promise<void> | null = null;
+  /** What this process has in flight, and until when by the monotonic clock: the system's may be set forward. */
+  readonly #held = new Map<string, number>();
+  #finishing = false;
   #claimedMs = 0;
 
-  constructor(db: Kysely<Tables>, log: Logger, secrets: SecretBox) {
+  /** `node` is who claims. */
+  constructor(db: Kysely<Tables>, log: Logger, secrets: SecretBox, node: string) {
     this.#db = db;
+    this.#node = node;
     this.#log = log;
     this.#secrets = secrets;
   }
@@ -92,6 +102,7 @@ export class DeliveryStore implements Deliveries {
   async claim({ limit, perEndpoint, leaseMs }: { limit: number; perEndpoint: number; leaseMs: number }) {
     const now = Date.now();
     this.#claimedMs = now;
+    for (const [id, untilMs] of this.#held) if (untilMs <= monotonicMs()) this.#held.delete(id);
     const candidates = await this.#candidates(now, perEndpoint);
     const found: Due[] = [];
     // Of what there is room for, endpoints that do not answer get half: the others always find a slot.
@@ -109,21 +120,18 @@ export class DeliveryStore implements Deliveries {
     if (found.length === 0) return [];
     const claimed = await this.#db
       .updateTable('deliveries')
-      .set({ lease_until_ms: now + leaseMs })
-      // Looked at again: another claim may have been quicker.
-      .where((eb) =>
-        eb.and([
-          eb(
-            'id',
-            'in',
-            found.map(({ id }) => id),
-          ),
-          eb('due_ms', '<=', now),
-          free(now),
-        ]),
+      .set({ lease_until_ms: now + leaseMs, node: this.#node })
+      .where(
+        'id',
+        'in',
+        found.map(({ id }) => id),
       )
+      // Looked at again: another claim may have been quicker.
+      .where(due(now))
+      .where(free(now))
       .returning('id')
       .execute();
+    for (const { id } of claimed) this.#held.set(id, monotonicMs() + leaseMs);
     return claimed.length === 0
       ? []
       : this.#read(
@@ -136,25 +144,33 @@ export class DeliveryStore implements Deliveries {
   finish(id: string, attempt: DeliveryAttempt, outcome: DeliveryOutcome): Promise<{ endpointDisabled: boolean }> {
     const { promise, resolve, reject } = Promise.withResolvers<{ endpointDisabled: boolean }>();
     this.#finished.push({ id, attempt, outcome, resolve, reject });
-    if (!this.#finishing) this.#finishing = this.#finishAll().finally(() => (this.#finishing = null));
+    if (!this.#finishing) this.#finishAll();
     return promise;
   }
 
+  /** Never rejects. */
   async #finishAll(): Promise<void> {
+    this.#finishing = true;
     while (this.#finished.length > 0) {
       const some = this.#finished.splice(0, FINISH_AT_ONCE);
       try {
-        const answers = await this.#db.transaction().execute(async (transaction) => {
-          const answers: { endpointDisabled: boolean }[] = [];
+        const disabled = await this.#db.transaction().execute(async (transaction) => {
+          const disabled: (string | null)[] = [];
           for (const { id, attempt, outcome } of some)
-            answers.push(await finishDelivery(transaction, id, attempt, outcome));
-          return answers;
+            disabled.push(await finishDelivery(transaction, id, attempt, outcome));
+          return disabled;
         });
-        for (const [i, { resolve }] of some.entries()) resolve(answers[i]!);
+        for (const [i, { id, resolve }] of some.entries()) {
+          this.#held.delete(id);
+          // Where it cannot be done now `prune` does it; nothing is claimed for a disabled endpoint.
+          if (disabled[i]) await giveUpWaiting(this.#db, disabled[i]).catch(() => {});
+          resolve({ endpointDisabled: disabled[i] !== null });
+        }
       } catch (error) {
         for (const { reject } of some) reject(error);
       }
     }
+    this.#finishing = false;
   }
 
   async nextDueMs(): Promise<number | null> {
@@ -174,13 +190,13 @@ export class DeliveryStore implements Deliveries {
 
   async prune(nowMs: number): Promise<void> {
     const before = nowMs - KEEP_MS;
+    await pruneEndpoints(this.#db);
+    while ((await this.#pruneEvents(before)) >= PRUNE_AT_ONCE);
     const someOf = {
-      // Deliveries and their attempts go with the event.
-      events: this.#db.selectFrom('events').select('id').where('created_ms', '<', before).limit(PRUNE_AT_ONCE),
       broadcasts: this.#db.selectFrom('broadcasts').select('id').where('ended_ms', '<', before).limit(PRUNE_AT_ONCE),
       webhook_secrets: this.#db.selectFrom('webhook_secrets').select('id').where('expires_ms', '<', nowMs),
     };
-    for (const table of ['events', 'broadcasts', 'webhook_secrets'] as const) {
+    for (const table of ['broadcasts', 'webhook_secrets'] as const) {
       let deleted: bigint;
       do {
         const { numDeletedRows } = await this.#db
@@ -192,13 +208,31 @@ export class DeliveryStore implements Deliveries {
     }
   }
 
-  /** Puts back what a process that is gone had claimed. */
-  async release(): Promise<void> {
-    await this.#db
+  /** Deliveries and their attempts go with the event, and with its end the counter of a live stream that is gone. */
+  async #pruneEvents(beforeMs: number): Promise<number> {
+    const old = await this.#db
+      .selectFrom('events')
+      .select(['id', 'name', 'live_stream_id'])
+      .where('created_ms', '<', beforeMs)
+      .orderBy('created_ms')
+      .limit(PRUNE_AT_ONCE)
+      .execute();
+    const removed = old.filter(({ name }) => name === 'stream-removed').map((event) => event.live_stream_id!);
+    const ids = old.map(({ id }) => id);
+    if (removed.length > 0) await this.#db.deleteFrom('event_counters').where('name', 'in', removed).execute();
+    if (ids.length > 0) await this.#db.deleteFrom('events').where('id', 'in', ids).execute();
+    return ids.length;
+  }
+
+  /** Puts back what nodes that are gone had claimed. True when there was some. */
+  async release(): Promise<boolean> {
+    const { numUpdatedRows } = await this.#db
       .updateTable('deliveries')
       .set({ lease_until_ms: null })
       .where('lease_until_ms', 'is not', null)
-      .execute();
+      .where(abandoned)
+      .executeTakeFirstOrThrow();
+    return numUpdatedRows > 0n;
   }
 
   /** Endpoints with something due and room for it: those whose last attempt succeeded first, else in no order. */
@@ -214,15 +248,14 @@ export class DeliveryStore implements Deliveries {
         .selectFrom('webhook_endpoints')
         .select(['id', 'failures', 'last_attempt_ms'])
         .where('enabled', '=', 1)
-        .where(({ exists, selectFrom }) =>
-          exists(
-            selectFrom('deliveries')
-              .select('deliveries.id')
-              .whereRef('endpoint_id', '=', 'webhook_endpoints.id')
-              .where('due_ms', '<=', now)
-              .where(free(now)),
-          ),
-        )
+        .where(({ or, exists, selectFrom }) => {
+          const ofEndpoint = selectFrom('deliveries')
+            .select('deliveries.id')
+            .whereRef('endpoint_id', '=', 'webhook_endpoints.id')
+            .where(free(now));
+          const waiting = [FRESH, RESENT, RETRYING].map((kind) => ofEndpoint.where(kind).where(due(now)));
+          return or(waiting.map((some) => exists(some)));
+        })
         .execute(),
     ]);
     const busy = new Map(inFlight.map(({ endpoint_id, count }) => [endpoint_id, count]));
@@ -237,32 +270,32 @@ export class DeliveryStore implements Deliveries {
 
   /** What the endpoint is to be sent next: the heads of its lanes, and what is to be tried again. */
   async #due({ id, slots }: Candidate, now: number): Promise<Due[]> {
-    const ofEndpoint = this.#db
-      .selectFrom('deliveries as d')
-      .select(['d.id', 'd.due_ms'])
-      .where('d.endpoint_id', '=', id)
-      .where('d.due_ms', '<=', now)
+    const ofEndpoint = this.#db.selectFrom('deliveries').where('endpoint_id', '=', id);
+    // Two looks, so that new events need not wait behind old ones that are resent.
+    const heads = [FRESH, RESENT].map(async (kind) => {
+      const rows = await ofEndpoint
+        .select(['id', 'lane', 'created_ms', 'lease_until_ms'])
+        .where(kind)
+        .orderBy('number')
+        .limit(LOOK_AT)
+        .execute();
+      // A lane with one in flight, and one whose head stands before, waits.
+      const taken = new Set(rows.filter((row) => (row.lease_until_ms ?? 0) > now).map(({ lane }) => lane));
+      return rows.filter(({ lane }) => !taken.has(lane) && taken.add(lane));
+    });
+    const again = ofEndpoint
+      .select(['id', 'created_ms'])
+      .where(RETRYING)
+      .where(due(now))
       .where(free(now))
-      .limit(slots);
-    const [heads, again] = await Promise.all([
-      ofEndpoint
-        .innerJoin(
-          (select) =>
-            select
-              .selectFrom('deliveries')
-              .select(({ fn }) => ['lane', fn.min('number').as('number')])
-              .where('endpoint_id', '=', id)
-              .where('state', '=', 'pending')
-              .groupBy('lane')
-              .as('head'),
-          (join) => join.onRef('head.lane', '=', 'd.lane').onRef('head.number', '=', 'd.number'),
-        )
-        .where('d.state', '=', 'pending')
-        .orderBy('d.number')
-        .execute(),
-      ofEndpoint.where('d.state', '=', 'retrying').orderBy('d.due_ms').execute(),
-    ]);
-    return [...heads, ...again].sort((a, b) => a.due_ms! - b.due_ms!).slice(0, slots);
+      .orderBy('due_ms')
+      .limit(slots)
+      .execute();
+    const found = (await Promise.all([...heads, again])).flat();
+    return found
+      .filter((row) => !this.#held.has(row.id))
+      .sort((a, b) => a.created_ms - b.created_ms)
+      .slice(0, slots);
   }
 
   async #read(ids: readonly string[], now: number): Promise<DueDelivery[]> {
@@ -275,6 +308,7 @@ export class DeliveryStore implements Deliveries {
         .select(['d.id as delivery_id', 'd.endpoint_id', 'd.attempts', 'd.first_attempt_ms', 'w.url'])
         .select('d.created_ms as delivery_created_ms')
         .where('d.id', 'in', ids)
+        .where('w.deleted_ms', 'is', null)
         .orderBy('d.number')
         .execute(),
       this.#db
@@ -314,6 +348,14 @@ export class DeliveryStore implements Deliveries {
     });
   }
 }
+
+/** To the letter as the indexes have it: a parameter would keep them out. */
+const FRESH = sql<boolean>`state = 'pending' and resend_of is null`;
+const RESENT = sql<boolean>`state = 'pending' and resend_of is not null`;
+const RETRYING = sql<boolean>`state = 'retrying'`;
+
+/** What was never tried is due whatever the clock says: it may have been set back since (L24). */
+const due = (now: number) => sql<boolean>`(state = 'pending' or due_ms <= ${now} or due_ms > ${now + LONGEST_WAIT_MS})`;
 
 /** Not in flight. */
 const free = (now: number) => sql<boolean>`(lease_until_ms is null or lease_until_ms <= ${now})`;

@@ -178,6 +178,7 @@ export class DeliveryLogStore implements DeliveryLog {
       .where('id', '=', id)
       .where('organization_id', '=', scope.organizationId)
       .where('environment', '=', scope.environment)
+      .where('deleted_ms', 'is', null)
       .executeTakeFirst();
     return row !== undefined;
   }
@@ -207,6 +208,7 @@ async function repeat(transaction: Kysely<Tables>, rows: readonly Row[]): Promis
       attempts: 0,
       due_ms: now,
       lease_until_ms: null,
+      node: null,
       created_ms: now,
       first_attempt_ms: null,
       finished_ms: null,

@@ -1,3 +1,4 @@
+import type { Generated } from 'kysely';
 import type { Environment, EventName } from '../contract/index.ts';
 
 // The tables of events and their deliveries, a part of schema.ts.
@@ -45,6 +46,8 @@ export interface WebhookEndpointsTable {
   last_status: number | null;
   last_error: string | null;
   created_ms: number;
+  /** Set: gone for everybody; the row stays until its deliveries are deleted. */
+  deleted_ms: Generated<number | null>;
 }
 
 export interface WebhookSecretsTable {
@@ -77,6 +80,8 @@ export interface DeliveriesTable {
   due_ms: number | null;
   /** In flight until then, unless it is finished before. */
   lease_until_ms: number | null;
+  /** Who holds the lease. */
+  node: Generated<string | null>;
   created_ms: number;
   first_attempt_ms: number | null;
   finished_ms: number | null;
@@ -106,4 +111,15 @@ export interface BroadcastsTable {
   reason: string | null;
   /** The newest of its moments that is written down. */
   last_number: number;
+  /** On whose air it is. */
+  node: Generated<string | null>;
+}
+
+/** The processes that work on this database. */
+export interface NodesTable {
+  id: string;
+  /** Rises every few seconds while it lives. */
+  beat: number;
+  /** As process-identity.ts writes it. */
+  process: string | null;
 }

@@ -16,7 +16,7 @@ export interface EventFilter {
 
 /** The log of what happened. Events as the API shows them, which is how they are delivered. */
 export interface Events {
-  /** `total` is what the filter leaves; `lastNumber` the environment's newest, 0 before the first. */
+  /** `total` is what the filter leaves; `lastNumber` the environment's newest, kept or not, 0 before the first. */
   list(scope: Scope, filter: EventFilter): Promise<{ events: Event[]; total: number; lastNumber: number }>;
   get(scope: Scope, id: string): Promise<Event | null>;
   /** Whether there is, or was, such a live stream. */
@@ -38,7 +38,11 @@ export class EventStore implements Events {
     if (name !== undefined) some = some.where('name', '=', name);
     if (after !== undefined) some = some.where('number', '>', after);
     // First, so that no event between this and the next statement is taken for seen.
-    const newest = await all.select('number').orderBy('number', 'desc').limit(1).executeTakeFirst();
+    const newest = await this.#db
+      .selectFrom('event_counters')
+      .select('last')
+      .where('name', '=', `${scope.organizationId}/${scope.environment}`)
+      .executeTakeFirst();
     const [count, rows] = await Promise.all([
       some.select((select) => select.fn.countAll<number>().as('total')).executeTakeFirstOrThrow(),
       some
@@ -48,7 +52,7 @@ export class EventStore implements Events {
         .offset((page - 1) * limit)
         .execute(),
     ]);
-    return { events: rows.map(toEvent), total: count.total, lastNumber: newest?.number ?? 0 };
+    return { events: rows.map(toEvent), total: count.total, lastNumber: newest?.last ?? 0 };
   }
 
   async get(scope: Scope, id: string): Promise<Event | null> {

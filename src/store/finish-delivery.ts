@@ -2,7 +2,6 @@ import { type Kysely, type Selectable, sql } from 'kysely';
 import type { DeliveryAttemptsTable, WebhookEndpointsTable } from './event-tables.ts';
 import { recordEvent } from './record-event.ts';
 import type { Tables } from './schema.ts';
-import { giveUpWaiting } from './webhook-endpoints.ts';
 
 export interface DeliveryAttempt {
   readonly startedMs: number;
@@ -27,13 +26,16 @@ const DAY_MS = 24 * HOUR_MS;
 const DISABLE_AFTER_MS = 5 * DAY_MS;
 const NOTICE_AFTER_MS = HOUR_MS;
 
-/** Writes down what an attempt came to: `Deliveries.finish`. The endpoint first: whoever changes its deliveries holds its row. */
+/**
+ * Writes down what an attempt came to: `Deliveries.finish`. The endpoint first: whoever changes its deliveries holds its row. Resolves
+ * with the endpoint's id when that disabled it: what waits for it is to be given up then.
+ */
 export async function finishDelivery(
   transaction: Kysely<Tables>,
   id: string,
   attempt: DeliveryAttempt,
   outcome: DeliveryOutcome,
-): Promise<{ endpointDisabled: boolean }> {
+): Promise<string | null> {
   const delivered = outcome.kind === 'delivered';
   const endpoint = await transaction
     .updateTable('webhook_endpoints')
@@ -46,10 +48,11 @@ export async function finishDelivery(
       ...(delivered ? { failing_noticed: 0 as const } : {}),
     }))
     .where('id', '=', (select) => select.selectFrom('deliveries').select('endpoint_id').where('id', '=', id))
+    .where('deleted_ms', 'is', null)
     .returningAll()
     .executeTakeFirst();
   // It was deleted while this was in flight.
-  if (!endpoint) return { endpointDisabled: false };
+  if (!endpoint) return null;
   const { attempts } = await transaction
     .updateTable('deliveries')
     .set(({ eb, fn, val }) => ({
@@ -65,8 +68,7 @@ export async function finishDelivery(
     .insertInto('delivery_attempts')
     .values(toAttempt(id, attempts, attempt))
     .execute();
-  const endpointDisabled = !delivered && (await judge(transaction, endpoint, attempt));
-  return { endpointDisabled };
+  return !delivered && (await judge(transaction, endpoint, attempt)) ? endpoint.id : null;
 }
 
 /** One that was given up while it was in flight stays dead, unless it has arrived. */
@@ -117,7 +119,6 @@ async function judge(
     .set(disable ? { enabled: 0, disabled_reason: reason } : { failing_noticed: 1 })
     .where('id', '=', endpoint.id)
     .execute();
-  if (disable) await giveUpWaiting(transaction, endpoint.id, reason);
   await recordEvent(transaction, {
     organizationId: endpoint.organization_id,
     environment: endpoint.environment,

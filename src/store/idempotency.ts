@@ -42,6 +42,8 @@ const KEEP_MS = 24 * 3600_000;
 const LEASE_MS = 60_000;
 const PRUNE_EVERY_MS = 60_000;
 const PRUNE_AT_MOST = 5000;
+/** Characters. Of a longer answer only the object's id is kept: who repeats the request is answered anew, by the object that it made. */
+const MAX_ANSWER = 65_536;
 
 const answerPurpose = (id: string): string => `idempotency_key.answer:${id}`;
 
@@ -91,7 +93,9 @@ export class IdempotencyStore implements Idempotency {
     return { kind: 'begun', attempt: { ...attempt, objectId: row.object_id } };
   }
 
-  async keep({ id, lease }: Attempt, status: number, answer: string): Promise<void> {
+  async keep(attempt: Attempt, status: number, answer: string): Promise<void> {
+    if (answer.length > MAX_ANSWER) return this.giveUp(attempt);
+    const { id, lease } = attempt;
     await this.#db
       .updateTable('idempotency_keys')
       .set({ status, answer: this.#secrets.seal(answer, answerPurpose(id)), lease: null })

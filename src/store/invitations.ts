@@ -1,7 +1,7 @@
 import type { Kysely, Selectable } from 'kysely';
 import { CodedError, newId, randomHex, sha256 } from '../base/index.ts';
 import type { Role } from '../contract/index.ts';
-import { type Actor, addMember } from './organizations.ts';
+import { type Actor, addMember, lockOrganization } from './organizations.ts';
 import { hashPassword } from './passwords.ts';
 import type { InvitationsTable, Tables } from './schema.ts';
 import { endSessions } from './users.ts';
@@ -75,6 +75,8 @@ export class InvitationStore implements Invitations {
     return this.#db.transaction().execute(async (transaction) => {
       if (role === 'owner' && actor.role !== 'owner')
         throw new CodedError('forbidden', 'Only an owner invites an owner.');
+      // Two that are made at once must not both be the last one.
+      await lockOrganization(transaction, actor.organizationId);
       const member = await transaction
         .selectFrom('memberships')
         .innerJoin('users', 'users.id', 'memberships.user_id')

@@ -55,7 +55,7 @@ export const settingsColumns = ({ id, settings }: Pick<LiveStreamRow, 'id' | 'se
   low_latency_playback: settings.low_latency_playback ? (1 as const) : (0 as const),
 });
 
-/** @throws CodedError secret_unreadable */
+/** Secrets are opened when they are read: most who ask show none. Reading one may throw CodedError secret_unreadable. */
 export function fromColumns(
   row: Selectable<LiveStreamsTable>,
   secrets: SecretBox,
@@ -68,10 +68,14 @@ export function fromColumns(
     kind: row.kind,
     userId: row.user_id,
     playbackId: row.playback_id,
-    password: secrets.open(row.password, passwordPurpose(row.id)),
+    get password() {
+      return secrets.open(row.password, passwordPurpose(row.id));
+    },
     name: row.name,
     enabled: row.enabled === 1,
-    settings: JSON.parse(secrets.open(row.settings, settingsPurpose(row.id))),
+    get settings() {
+      return JSON.parse(secrets.open(row.settings, settingsPurpose(row.id)));
+    },
     platforms,
     createdMs: row.created_ms,
   };

@@ -1,6 +1,7 @@
-import type { CompiledQuery, Kysely, Selectable } from 'kysely';
-import { newId, randomHex, type SecretBox } from '../base/index.ts';
+import { type CompiledQuery, type Kysely, type Selectable, sql } from 'kysely';
+import { CodedError, newId, randomHex, type SecretBox } from '../base/index.ts';
 import { type LiveStreamChange, mergeSettings } from '../contract/index.ts';
+import { endOpen } from './broadcasts.ts';
 import { liveStreamPayload } from './event-payloads.ts';
 import {
   fromColumns,
@@ -13,7 +14,7 @@ import {
   toColumns,
 } from './live-stream-row.ts';
 import { fromPlatformColumns, type PlatformRow } from './platform-row.ts';
-import { recordEvent } from './record-event.ts';
+import { lockEnvironment, recordEvent } from './record-event.ts';
 import type { LiveStreamsTable, PlatformsTable, Tables } from './schema.ts';
 
 export interface Page {
@@ -35,15 +36,23 @@ export interface CreateOptions {
   readonly id?: string;
 }
 
+/** Of a page's platforms: what takes tens of milliseconds to read, open and answer. */
+const MAX_PAGE_BYTES = 4 << 20;
+
 /** Everything but the creation is for one kind, live streams unless it is said: the other kind's are not found. */
 export interface LiveStreams {
+  /** @throws CodedError conflict when the environment has as many as it may have */
   create(
     owner: Scope & { readonly userId: string },
     values: LiveStreamChange,
     options?: CreateOptions,
   ): Promise<LiveStreamRow>;
   get(scope: Scope, id: string, kind?: StreamKind): Promise<LiveStreamRow | null>;
-  /** Newest first. `total` is that of the scope. */
+  exists(scope: Scope, id: string, kind?: StreamKind): Promise<boolean>;
+  /**
+   * Newest first. `total` is that of the scope.
+   * @throws CodedError bad_request when the page's platforms are more than one answer may hold: a page of three always fits
+   */
   list(scope: Scope, page: PageOptions, kind?: StreamKind): Promise<Page>;
   /** Settings are merged, the rest is replaced; null when there is no such live stream. */
   update(scope: Scope, id: string, change: LiveStreamChange, kind?: StreamKind): Promise<LiveStreamRow | null>;
@@ -60,16 +69,20 @@ export interface LiveStreams {
 export class LiveStreamStore implements LiveStreams {
   readonly #db: Kysely<Tables>;
   readonly #secrets: SecretBox;
+  readonly #maxPerEnvironment: number;
 
   /** Compiled once: they answer most of the API's calls, and compiling costs more than running them. */
   readonly #getQuery: CompiledQuery;
   readonly #platformsQuery: CompiledQuery;
 
-  constructor(db: Kysely<Tables>, secrets: SecretBox) {
+  /** `maxPerEnvironment` is of live streams and sub-second streams together. */
+  constructor(db: Kysely<Tables>, secrets: SecretBox, maxPerEnvironment: number) {
     this.#db = db;
     this.#secrets = secrets;
-    this.#getQuery = one(db, { organizationId: '', environment: 'production' }, '', 'live').compile();
-    this.#platformsQuery = platformsOf(db, ['']).compile();
+    this.#maxPerEnvironment = maxPerEnvironment;
+    const nowhere = { organizationId: '', environment: 'production' } as const;
+    this.#getQuery = one(db, nowhere, '', 'live').compile();
+    this.#platformsQuery = platformsOfOne(db, nowhere, '', 'live').compile();
   }
 
   async create(
@@ -94,17 +107,36 @@ export class LiveStreamStore implements LiveStreams {
       createdMs: Date.now(),
     };
     await this.#db.transaction().execute(async (transaction) => {
+      await this.#assertRoom(transaction, owner);
       await transaction.insertInto('live_streams').values(toColumns(row, this.#secrets)).execute();
       await tell(transaction, 'stream-created', row);
     });
     return row;
   }
 
+  async #assertRoom(transaction: Kysely<Tables>, scope: Scope): Promise<void> {
+    await lockEnvironment(transaction, scope);
+    const { total } = await transaction
+      .selectFrom('live_streams')
+      .select((select) => select.fn.countAll<number>().as('total'))
+      .where('organization_id', '=', scope.organizationId)
+      .where('environment', '=', scope.environment)
+      .executeTakeFirstOrThrow();
+    if (total < this.#maxPerEnvironment) return;
+    const message = `The environment has ${total} live streams, as many as max_live_streams allows: delete some first.`;
+    throw new CodedError('conflict', message);
+  }
+
+  async exists(scope: Scope, id: string, kind: StreamKind = 'live'): Promise<boolean> {
+    const row = await one(this.#db, scope, id, kind).clearSelect().select('id').executeTakeFirst();
+    return row !== undefined;
+  }
+
   async get(scope: Scope, id: string, kind: StreamKind = 'live'): Promise<LiveStreamRow | null> {
     const parameters = [id, scope.organizationId, scope.environment, kind];
     const [streams, platforms] = await Promise.all([
       this.#db.executeQuery<Selectable<LiveStreamsTable>>({ ...this.#getQuery, parameters }),
-      this.#db.executeQuery<Selectable<PlatformsTable>>({ ...this.#platformsQuery, parameters: [id] }),
+      this.#db.executeQuery<Selectable<PlatformsTable>>({ ...this.#platformsQuery, parameters }),
     ]);
     const row = streams.rows[0];
     return row ? this.#fromColumns(row, platforms.rows) : null;
@@ -130,9 +162,21 @@ export class LiveStreamStore implements LiveStreams {
         .execute(),
     ]);
     const ids = rows.map((row) => row.id);
-    const platforms = ids.length > 0 ? await platformsOf(this.#db, ids).execute() : [];
+    const platforms = ids.length > 0 ? await this.#platformsOfPage(ids) : [];
     const of = Map.groupBy(platforms, (platform) => platform.live_stream_id);
     return { rows: rows.map((row) => this.#fromColumns(row, of.get(row.id) ?? [])), total: count.total };
+  }
+
+  /** Looks at their size before it reads them: whoever reads a page must not hold up everybody else (S58). */
+  async #platformsOfPage(ids: readonly string[]): Promise<Selectable<PlatformsTable>[]> {
+    const { bytes } = await this.#db
+      .selectFrom('platforms')
+      .select(sql<number>`coalesce(sum(${bytesOf('server')} + ${bytesOf('key')} + ${bytesOf('metadata')}), 0)`.as('bytes'))
+      .where('live_stream_id', 'in', ids)
+      .executeTakeFirstOrThrow();
+    if (bytes > MAX_PAGE_BYTES)
+      throw new CodedError('bad_request', 'These live streams have too many platforms for one page: lower limit.');
+    return platformsOf(this.#db, ids).execute();
   }
 
   update(scope: Scope, id: string, change: LiveStreamChange, kind: StreamKind = 'live'): Promise<LiveStreamRow | null> {
@@ -175,6 +219,8 @@ export class LiveStreamStore implements LiveStreams {
 
   async delete(scope: Scope, id: string, kind: StreamKind = 'live'): Promise<boolean> {
     const deleted = await this.#change(scope, id, kind, async (transaction, row) => {
+      // While it is there to be named. What `live` tells of it afterwards is told already.
+      await endOpen(transaction, { live_stream_id: id }, 'deleted', Date.now());
       await transaction.deleteFrom('live_streams').where('id', '=', id).execute();
       await tell(transaction, 'stream-removed', row);
       return row;
@@ -235,6 +281,21 @@ function one(db: Kysely<Tables>, scope: Scope, id: string, kind: StreamKind) {
     .where('environment', '=', scope.environment)
     .where('kind', '=', kind);
 }
+
+const bytesOf = (column: string) => sql<number>`coalesce(octet_length(${sql.ref(column)}), 0)`;
+
+/** Asked beside the live stream, so in its scope: what is somebody else's must take no longer than what is not there (S01). */
+const platformsOfOne = (db: Kysely<Tables>, scope: Scope, id: string, kind: StreamKind) =>
+  db
+    .selectFrom('platforms')
+    .innerJoin('live_streams', 'live_streams.id', 'platforms.live_stream_id')
+    .selectAll('platforms')
+    .where('live_streams.id', '=', id)
+    .where('live_streams.organization_id', '=', scope.organizationId)
+    .where('live_streams.environment', '=', scope.environment)
+    .where('live_streams.kind', '=', kind)
+    .orderBy('platforms.created_ms')
+    .orderBy('platforms.id');
 
 const platformsOf = (db: Kysely<Tables>, liveStreamIds: readonly string[]) =>
   db

@@ -1,8 +1,9 @@
 import type { Kysely } from 'kysely';
 import { CodedError, newId } from '../base/index.ts';
-import { type Role, roleCovers } from '../contract/index.ts';
+import { type Role, roleCovers, type TokenRole } from '../contract/index.ts';
 import type { Tables } from './schema.ts';
 import { endSessions, type UserRow, userFromColumns } from './users.ts';
+import { markDeleted } from './webhook-endpoints.ts';
 
 export interface OrganizationRow {
   readonly id: string;
@@ -24,6 +25,11 @@ export interface Actor {
   readonly role: Role;
 }
 
+export interface Revoked {
+  /** Access tokens that were revoked with it. */
+  readonly revokedTokens: number;
+}
+
 interface PageOf {
   readonly page: number;
   readonly limit: number;
@@ -42,13 +48,16 @@ export interface Organizations {
   members(id: string, page: PageOf): Promise<{ readonly rows: MemberRow[]; readonly total: number }>;
   member(id: string, userId: string): Promise<MemberRow | null>;
   /**
-   * A changed role ends the member's sessions and the invitations that the member has sent.
+   * A changed role ends the member's sessions, the invitations that the member has sent, and those of the access tokens made by the
+   * member that may do more than the member now.
    * @throws CodedError not_found; forbidden where an owner is needed; conflict for the last owner
    */
-  setRole(actor: Actor, userId: string, role: Role): Promise<MemberRow>;
-  /** Members may remove themselves; it ends what `setRole` ends. @throws as `setRole` */
-  removeMember(actor: Actor, userId: string): Promise<void>;
+  setRole(actor: Actor, userId: string, role: Role): Promise<MemberRow & Revoked>;
+  /** Members may remove themselves; it ends what `setRole` ends, with all tokens. @throws as `setRole` */
+  removeMember(actor: Actor, userId: string): Promise<Revoked>;
 }
+
+const TOKEN_ROLES: readonly TokenRole[] = ['admin', 'member'];
 
 const noMember = () => new CodedError('not_found', 'Member not found. GET /members lists those of the organization.');
 
@@ -96,7 +105,7 @@ export class OrganizationStore implements Organizations {
 
   async delete(id: string): Promise<boolean> {
     const deleted = await this.#db.transaction().execute(async (transaction) => {
-      if (!(await lock(transaction, id))) return false;
+      if (!(await lockOrganization(transaction, id))) return false;
       const stream = await transaction
         .selectFrom('live_streams')
         .select('id')
@@ -117,7 +126,7 @@ export class OrganizationStore implements Organizations {
         .where('revoked_ms', 'is', null)
         .execute();
       await transaction.deleteFrom('invitations').where('organization_id', '=', id).execute();
-      await transaction.deleteFrom('webhook_endpoints').where('organization_id', '=', id).execute();
+      await markDeleted(transaction, { organization_id: id });
       await transaction.deleteFrom('memberships').where('organization_id', '=', id).execute();
       return true;
     });
@@ -147,24 +156,23 @@ export class OrganizationStore implements Organizations {
     return row ? memberFromColumns(row) : null;
   }
 
-  setRole(actor: Actor, userId: string, role: Role): Promise<MemberRow> {
+  setRole(actor: Actor, userId: string, role: Role): Promise<MemberRow & Revoked> {
     return this.#changeMember(actor, userId, role, async (transaction, before) => {
       if (!roleCovers(actor.role, 'admin'))
         throw new CodedError('forbidden', 'Only an admin or an owner changes roles.');
-      if (before.role === role) return before;
+      if (before.role === role) return { ...before, revokedTokens: 0 };
       await transaction
         .updateTable('memberships')
         .set({ role })
         .where('organization_id', '=', actor.organizationId)
         .where('user_id', '=', userId)
         .execute();
-      await endWhatTheyHold(transaction, actor.organizationId, userId);
-      return { ...before, role };
+      return { ...before, role, ...(await endWhatTheyHold(transaction, actor.organizationId, userId, role)) };
     });
   }
 
-  async removeMember(actor: Actor, userId: string): Promise<void> {
-    await this.#changeMember(actor, userId, null, async (transaction, before) => {
+  removeMember(actor: Actor, userId: string): Promise<Revoked> {
+    return this.#changeMember(actor, userId, null, async (transaction) => {
       if (!roleCovers(actor.role, 'admin') && userId !== actor.userId)
         throw new CodedError('forbidden', 'Only an admin or an owner removes others.');
       await transaction
@@ -172,21 +180,20 @@ export class OrganizationStore implements Organizations {
         .where('organization_id', '=', actor.organizationId)
         .where('user_id', '=', userId)
         .execute();
-      await endWhatTheyHold(transaction, actor.organizationId, userId);
-      return before;
+      return endWhatTheyHold(transaction, actor.organizationId, userId, null);
     });
   }
 
   /** What holds for every change: only owners make, change and remove owners, and one of them stays. */
-  #changeMember(
+  async #changeMember<T extends Revoked>(
     actor: Actor,
     userId: string,
     after: Role | null,
-    change: (transaction: Kysely<Tables>, before: MemberRow) => Promise<MemberRow>,
-  ): Promise<MemberRow> {
-    return this.#db.transaction().execute(async (transaction) => {
+    change: (transaction: Kysely<Tables>, before: MemberRow) => Promise<T>,
+  ): Promise<T> {
+    const changed = await this.#db.transaction().execute(async (transaction) => {
       // Locked, so that of two last owners who remove each other one stays.
-      await lock(transaction, actor.organizationId);
+      await lockOrganization(transaction, actor.organizationId);
       const row = await membersOf(transaction, actor.organizationId).where('users.id', '=', userId).executeTakeFirst();
       if (!row) throw noMember();
       const before = memberFromColumns(row);
@@ -204,6 +211,8 @@ export class OrganizationStore implements Organizations {
       }
       return change(transaction, before);
     });
+    this.#onTokensRevoked();
+    return changed;
   }
 }
 
@@ -244,7 +253,7 @@ export async function addMember(db: Kysely<Tables>, organizationId: string, user
 }
 
 /** Makes other transactions on this organization wait, on SQLite and Postgres alike. False when it is not there. */
-async function lock(db: Kysely<Tables>, organizationId: string): Promise<boolean> {
+export async function lockOrganization(db: Kysely<Tables>, organizationId: string): Promise<boolean> {
   const { numUpdatedRows } = await db
     .updateTable('organizations')
     .set(({ ref }) => ({ name: ref('name') }))
@@ -254,14 +263,28 @@ async function lock(db: Kysely<Tables>, organizationId: string): Promise<boolean
   return numUpdatedRows > 0n;
 }
 
-/** Rights that somebody has lost must not live on in a browser or in a link. */
-async function endWhatTheyHold(db: Kysely<Tables>, organizationId: string, userId: string): Promise<void> {
+/** Rights that somebody has lost must not live on in a browser, in a link or in a secret (S04, S14). `role`: what is left; or null. */
+async function endWhatTheyHold(
+  db: Kysely<Tables>,
+  organizationId: string,
+  userId: string,
+  role: Role | null,
+): Promise<Revoked> {
   await endSessions(db, userId);
   await db
     .deleteFrom('invitations')
     .where('organization_id', '=', organizationId)
     .where('invited_by', '=', userId)
     .execute();
+  const { numUpdatedRows } = await db
+    .updateTable('access_tokens')
+    .set({ revoked_ms: Date.now() })
+    .where('organization_id', '=', organizationId)
+    .where('user_id', '=', userId)
+    .where('revoked_ms', 'is', null)
+    .$if(role !== null, (query) => query.where('role', 'not in', TOKEN_ROLES.filter((of) => roleCovers(role!, of))))
+    .executeTakeFirstOrThrow();
+  return { revokedTokens: Number(numUpdatedRows) };
 }
 
 const membersOf = (db: Kysely<Tables>, organizationId: string) =>

@@ -32,7 +32,7 @@ export function toPlatformColumns(row: PlatformRow, secrets: SecretBox): Inserta
   };
 }
 
-/** @throws CodedError secret_unreadable */
+/** The key is opened when it is read: most who ask do not show it. That may throw CodedError secret_unreadable. */
 export function fromPlatformColumns(row: Selectable<PlatformsTable>, secrets: SecretBox): PlatformRow {
   return {
     id: row.id,
@@ -41,7 +41,9 @@ export function fromPlatformColumns(row: Selectable<PlatformsTable>, secrets: Se
     name: row.name,
     enabled: row.enabled === 1,
     server: row.server,
-    key: secrets.open(row.key, keyPurpose(row.id)),
+    get key() {
+      return secrets.open(row.key, keyPurpose(row.id));
+    },
     metadata: row.metadata === null ? null : JSON.parse(row.metadata),
     createdMs: row.created_ms,
   };

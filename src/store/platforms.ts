@@ -114,7 +114,11 @@ function tell(
 ): Promise<void> {
   const { organizationId, environment, id: liveStreamId } = stream;
   const { id: _id, template, name: platformName, enabled, server } = row;
-  const platform = { _id, template, name: platformName, enabled, server };
+  const platform = { _id, template, name: platformName, enabled, server: maskServer(server) };
   const payload = { stream: liveStreamPayload(stream), platform };
   return recordEvent(transaction, { organizationId, environment, liveStreamId, name, payload });
 }
+
+/** Many services put their key into the end of the path or the query, and events leave the house. */
+const maskServer = (server: string): string =>
+  server.replace(/[?#].*$/s, '').replace(/(?<=:\/\/[^/]+\/(?:.*\/)?)[^/]+\/?$/, '***');

@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { CodedError } from '../base/index.ts';
+import { madeTwice } from './database.ts';
 
 /** The error for a database that cannot answer for now. */
 export const unavailable = (message: string, cause?: unknown): CodedError =>
@@ -12,6 +13,8 @@ export const unavailable = (message: string, cause?: unknown): CodedError =>
 const MAY_PASS = /^(08|53|57|58|40)|^(55P03|25P03|25P04|25006)$/;
 /** What the operator has to put right: the user, the password, the database's name, its permissions. */
 const REFUSED = /^28|^(3D000|42501)$/;
+const UNIQUE_VIOLATION = '23505';
+
 /** Turns what pg throws into a CodedError where somebody branches on it; what is left is a mistake of ours. */
 export function toCodedError(error: unknown): Error {
   if (error instanceof CodedError) return error;
@@ -20,6 +23,7 @@ export function toCodedError(error: unknown): Error {
     return unavailable(`Postgres cannot be reached: ${reasonOf(error)}.`, error);
   const code = error.code ?? '';
   if (MAY_PASS.test(code)) return unavailable(`Postgres: ${error.message} (${code}).`, error);
+  if (code === UNIQUE_VIOLATION) return madeTwice(error);
   if (REFUSED.test(code)) {
     const message = `Postgres refuses: ${error.message} (${code}). Look at user, password and name in database_url.`;
     return unavailable(message, error);

@@ -56,6 +56,8 @@ export async function recordEvent(transaction: Kysely<Tables>, event: NewEvent):
     .where('organization_id', '=', organizationId)
     .where('environment', '=', environment)
     .where('enabled', '=', 1)
+    // None of them may be deleted before its delivery is written.
+    .forKeyShare()
     .execute();
   const deliveries = endpoints
     .filter(({ id, events }) => (testFor ? id === testFor : id !== event.notFor && wants(events, name)))
@@ -105,6 +107,18 @@ export function watchDeliveries(db: Kysely<Tables>, told: () => void): void {
     };
     return builder;
   };
+}
+
+/** Puts the transaction in the row of those that write events in the environment: for what is counted before it is added to. */
+export async function lockEnvironment(
+  transaction: Kysely<Tables>,
+  { organizationId, environment }: Pick<NewEvent, 'organizationId' | 'environment'>,
+): Promise<void> {
+  await transaction
+    .insertInto('event_counters')
+    .values({ name: `${organizationId}/${environment}`, last: 0 })
+    .onConflict((conflict) => conflict.column('name').doUpdateSet(({ ref }) => ({ last: ref('event_counters.last') })))
+    .execute();
 }
 
 /** The environment's counter first, always: its row is the lock that puts the environment's events in a row. */

@@ -6,6 +6,7 @@ import type {
   DeliveryAttemptsTable,
   EventCountersTable,
   EventsTable,
+  NodesTable,
   WebhookEndpointsTable,
   WebhookSecretsTable,
 } from './event-tables.ts';
@@ -181,5 +182,6 @@ export interface Tables {
   deliveries: DeliveriesTable;
   delivery_attempts: DeliveryAttemptsTable;
   broadcasts: BroadcastsTable;
+  nodes: NodesTable;
   settings: SettingsTable;
 }

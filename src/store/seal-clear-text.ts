@@ -5,17 +5,23 @@ import type { Tables } from './schema.ts';
 
 const BATCH = 500;
 
-/** Seals what the first version kept in clear: passwords and settings of live streams. Does nothing from the second start on. */
+const DONE = 'clear_text_sealed';
+
+/** Seals what the first version kept in clear: passwords and settings of live streams. Once, then never looks again. */
 export async function sealClearText(db: Kysely<Tables>, secrets: SecretBox): Promise<void> {
-  for (;;) {
+  const done = await db.selectFrom('settings').select('name').where('name', '=', DONE).executeTakeFirst();
+  if (done) return;
+  for (let after = ''; ; ) {
     const rows = await db
       .selectFrom('live_streams')
       .select(['id', 'password', 'settings'])
-      .where('settings', 'like', '{%')
+      .where('id', '>', after)
+      .orderBy('id')
       .limit(BATCH)
       .execute();
-    if (rows.length === 0) return;
-    for (const { id, password, settings } of rows)
+    if (rows.length === 0) break;
+    after = rows.at(-1)!.id;
+    for (const { id, password, settings } of rows.filter((row) => row.settings.startsWith('{')))
       await db
         .updateTable('live_streams')
         .set({
@@ -26,4 +32,9 @@ export async function sealClearText(db: Kysely<Tables>, secrets: SecretBox): Pro
         .where('settings', '=', settings)
         .execute();
   }
+  await db
+    .insertInto('settings')
+    .values({ name: DONE, value: '1' })
+    .onConflict((conflict) => conflict.column('name').doNothing())
+    .execute();
 }

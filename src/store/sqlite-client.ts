@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { CodedError, type Logger, monotonicMs } from '../base/index.ts';
+import { madeTwice } from './database.ts';
 import type { Answer, Request } from './sqlite-messages.ts';
 
 interface Waiting {
@@ -19,6 +20,9 @@ const LOOK_EVERY_MS = 500;
 const FAR_AWAY = 2n ** 62n;
 /** SQLite's primary result codes that are nobody's mistake and may pass: PERM, BUSY, LOCKED, NOMEM, READONLY, IOERR, FULL, CANTOPEN. */
 const UNAVAILABLE = new Set([3, 5, 6, 7, 8, 10, 13, 14]);
+
+/** SQLITE_CONSTRAINT_PRIMARYKEY and _UNIQUE. */
+const NOT_UNIQUE = new Set([1555, 2067]);
 
 const unavailable = (message: string, cause?: unknown) => new CodedError('store_unavailable', message, { cause });
 
@@ -131,6 +135,7 @@ export class SqliteClient {
     this.#waiting.delete(answer.id);
     const { error } = answer;
     if (!error) waiting?.resolve(answer);
+    else if (NOT_UNIQUE.has(error.code)) waiting?.reject(madeTwice(new Error(`SQLite: ${error.message}`)));
     else if (UNAVAILABLE.has(error.code & 0xff)) waiting?.reject(unavailable(`SQLite: ${error.message}.`));
     else waiting?.reject(new Error(`SQLite: ${error.message} (${error.code})`));
   }

@@ -13,6 +13,7 @@ import { InvitationStore, type Invitations } from './invitations.ts';
 import { passwordPurpose, previousPasswordPurpose } from './live-stream-row.ts';
 import { LiveStreamStore, type LiveStreams } from './live-streams.ts';
 import { migrate } from './migrate.ts';
+import { Nodes } from './nodes.ts';
 import { addMember, addOrganization, OrganizationStore, type Organizations } from './organizations.ts';
 import { PasswordResetStore, type PasswordResets } from './password-resets.ts';
 import { PlatformStore, type Platforms } from './platforms.ts';
@@ -36,6 +37,8 @@ export interface StoreOptions {
   /** What secrets at rest are sealed with, 32 bytes each, the newest first; without them the file `secret.key` in `dataDir`. */
   readonly secretKeys?: readonly Buffer[];
   readonly log: Logger;
+  /** In one environment; any number, when not given. */
+  readonly maxLiveStreams?: number;
   /** Told of every statement: its duration in ms, and whether it worked. */
   readonly onQuery?: OnQuery;
 }
@@ -60,8 +63,9 @@ export interface Store extends PublishAuthoriser {
   /** Calls `listener` after each commit that wrote deliveries, until the answer is called. */
   onEvent(listener: () => void): () => void;
   /**
-   * For the server's start, before it takes work: what its predecessor left open is closed. Its broadcasts end, each with its event
-   * (L03), and what it had claimed is due again. Not for commands beside a running server.
+   * For the server's start, before it takes work: what processes that are gone left open is closed, now and whenever another one
+   * goes. Their broadcasts end, each with its event (L03), and what they had claimed is due again. What a living process holds is
+   * left alone. On Postgres one on another machine counts as gone about 20 s after its last sign. Not for commands.
    */
   recover(): Promise<{ readonly broadcasts: number }>;
   /**
@@ -88,7 +92,8 @@ const NO_PASSWORD = randomHex(16);
  * @throws CodedError data_dir_unusable when the folder or the file is of no use, store_unavailable when Postgres does not answer,
  * config_invalid when it refuses us, secret_unreadable when the database was sealed with another key
  */
-export async function openStore({ dataDir, databaseUrl, secretKeys, log, onQuery }: StoreOptions): Promise<Store> {
+export async function openStore(options: StoreOptions): Promise<Store> {
+  const { dataDir, databaseUrl, secretKeys, log, onQuery, maxLiveStreams = Number.POSITIVE_INFINITY } = options;
   prepareDataDir(dataDir);
   const secrets = new SecretBox(secretKeys ?? readSecretKeyFile(dataDir));
   if (databaseUrl) await migratePostgres(databaseUrl, log);
@@ -98,7 +103,7 @@ export async function openStore({ dataDir, databaseUrl, secretKeys, log, onQuery
     database.hurry();
     await checkSecretKey(database.db, secrets);
     await sealClearText(database.db, secrets);
-    return new SqlStore(database, log, secrets);
+    return new SqlStore(database, log, secrets, maxLiveStreams);
   } catch (error) {
     await database.close();
     throw error;
@@ -131,17 +136,20 @@ class SqlStore implements Store {
   readonly webhookEndpoints: WebhookEndpoints;
   readonly deliveryLog: DeliveryLog;
   readonly deliveries: DeliveryStore;
+  readonly #nodes: Nodes;
   readonly #eventListeners = new Set<() => void>();
   readonly #db: Kysely<Tables>;
   readonly #secrets: SecretBox;
   readonly #closeDatabase: () => Promise<void>;
 
   // Every part of the store is made here, from (db, log, secrets) as far as it needs them.
-  constructor({ db, close }: Database, log: Logger, secrets: SecretBox) {
+  constructor(database: Database, log: Logger, secrets: SecretBox, maxLiveStreams: number) {
+    const { db } = database;
     this.#db = db;
-    this.#closeDatabase = close;
+    this.#closeDatabase = database.close;
+    this.#nodes = new Nodes(database, log);
     this.#secrets = secrets;
-    this.liveStreams = new LiveStreamStore(db, secrets);
+    this.liveStreams = new LiveStreamStore(db, secrets, maxLiveStreams);
     this.platforms = new PlatformStore(db, secrets, this.liveStreams);
     this.idempotency = new IdempotencyStore(db, secrets);
     this.tokens = new TokenStore(db, log);
@@ -152,13 +160,11 @@ class SqlStore implements Store {
     this.passwordResets = new PasswordResetStore(db);
     this.setup = new SetupStore(db);
     this.events = new EventStore(db);
-    this.broadcasts = new BroadcastStore(db);
+    this.broadcasts = new BroadcastStore(db, this.#nodes.id);
     this.webhookEndpoints = new WebhookEndpointStore(db, secrets);
     this.deliveryLog = new DeliveryLogStore(db);
-    this.deliveries = new DeliveryStore(db, log, secrets);
-    watchDeliveries(db, () => {
-      for (const listener of this.#eventListeners) listener();
-    });
+    this.deliveries = new DeliveryStore(db, log, secrets, this.#nodes.id);
+    watchDeliveries(db, this.#tellListeners);
   }
 
   bootstrap({ token }: { readonly token?: string } = {}) {
@@ -212,9 +218,21 @@ class SqlStore implements Store {
   }
 
   async recover() {
-    await this.deliveries.release();
-    return { broadcasts: await this.broadcasts.closeOpen() };
+    await this.#nodes.beat();
+    const broadcasts = await this.#takeOver();
+    this.#nodes.keepBeating(() => this.#takeOver());
+    return { broadcasts };
   }
+
+  /** Closes and frees what nodes that are gone held. Resolves with the number of broadcasts. */
+  async #takeOver(): Promise<number> {
+    if (await this.deliveries.release()) this.#tellListeners();
+    return this.broadcasts.closeOpen();
+  }
+
+  readonly #tellListeners = (): void => {
+    for (const listener of this.#eventListeners) listener();
+  };
 
   async addDiscontinuities(liveStreamId: string, count: number): Promise<void> {
     await this.#db
@@ -238,7 +256,7 @@ class SqlStore implements Store {
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.tokens.settled(), this.sessions.settled()]);
+    await Promise.all([this.tokens.settled(), this.sessions.settled(), this.#nodes.close()]);
     // Not through Kysely, whose error for calls after that has no code.
     await this.#closeDatabase();
   }

@@ -170,6 +170,10 @@ export class TokenStore implements Tokens {
   #touch(id: string): void {
     const now = monotonicMs();
     if (now - (this.#usedMs.get(id) ?? -LAST_USED_EVERY_MS) < LAST_USED_EVERY_MS) return;
+    for (const [old, usedMs] of this.#usedMs) {
+      if (now - usedMs < LAST_USED_EVERY_MS) break;
+      this.#usedMs.delete(old);
+    }
     this.#usedMs.set(id, now);
     const write: Promise<void> = this.#db
       .updateTable('access_tokens')

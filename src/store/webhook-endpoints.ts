@@ -4,7 +4,7 @@ import { CodedError, newId, type SecretBox } from '../base/index.ts';
 import type { EventName } from '../contract/index.ts';
 import type { WebhookEndpointsTable } from './event-tables.ts';
 import type { Scope } from './live-stream-row.ts';
-import { recordEvent } from './record-event.ts';
+import { lockEnvironment, recordEvent } from './record-event.ts';
 import type { Tables } from './schema.ts';
 
 export interface WebhookEndpointRow extends Scope {
@@ -93,6 +93,8 @@ export class WebhookEndpointStore implements WebhookEndpoints {
         await transaction.deleteFrom('webhook_secrets').where('endpoint_id', '=', id).execute();
         return { row: this.#fromColumns(there), secret: await this.#addSecret(transaction, id) };
       }
+      // Two that are made at once must not both be the last one.
+      await lockEnvironment(transaction, scope);
       const { total } = await inScope(transaction, scope)
         .select((select) => select.fn.countAll<number>().as('total'))
         .executeTakeFirstOrThrow();
@@ -117,6 +119,7 @@ export class WebhookEndpointStore implements WebhookEndpoints {
         last_status: null,
         last_error: null,
         created_ms: Date.now(),
+        deleted_ms: null,
       };
       await transaction.insertInto('webhook_endpoints').values(row).execute();
       return { row: this.#fromColumns(row), secret: await this.#addSecret(transaction, id) };
@@ -143,11 +146,13 @@ export class WebhookEndpointStore implements WebhookEndpoints {
     return { rows: rows.map((row) => this.#fromColumns(row)), total: count.total };
   }
 
-  update(scope: Scope, id: string, change: WebhookEndpointChange): Promise<WebhookEndpointRow | null> {
-    return this.#db.transaction().execute(async (transaction) => {
+  async update(scope: Scope, id: string, change: WebhookEndpointChange): Promise<WebhookEndpointRow | null> {
+    if (change.enabled === true && (await this.get(scope, id))?.enabled === false) await giveUpWaiting(this.#db, id);
+    const changed = await this.#db.transaction().execute(async (transaction) => {
       const before = await lock(transaction, scope, id);
       if (!before) return null;
       const enabling = change.enabled === true && before.enabled === 0;
+      if (enabling) await giveUpSome(transaction, before);
       const elsewhere = change.url !== undefined && change.url !== this.#fromColumns(before).url;
       const row = await transaction
         .updateTable('webhook_endpoints')
@@ -162,20 +167,21 @@ export class WebhookEndpointStore implements WebhookEndpoints {
         .where('id', '=', id)
         .returningAll()
         .executeTakeFirstOrThrow();
-      if (change.enabled === false && before.enabled === 1)
-        await giveUpWaiting(transaction, id, 'The endpoint was disabled.');
       return this.#fromColumns(row);
     });
+    if (change.enabled === false && changed) await giveUpWaiting(this.#db, id);
+    return changed;
   }
 
   async delete(scope: Scope, id: string): Promise<boolean> {
-    const { numDeletedRows } = await this.#db
-      .deleteFrom('webhook_endpoints')
-      .where('id', '=', id)
-      .where('organization_id', '=', scope.organizationId)
-      .where('environment', '=', scope.environment)
-      .executeTakeFirstOrThrow();
-    return numDeletedRows > 0n;
+    const deleted = await this.#db.transaction().execute(async (transaction) => {
+      if (!(await lock(transaction, scope, id))) return false;
+      await markDeleted(transaction, { id });
+      return true;
+    });
+    // A short log goes at once, what is left of a long one with `prune`.
+    if (deleted) await deleteSome(this.#db, id);
+    return deleted;
   }
 
   rotateSecret(scope: Scope, id: string, overlapMs: number): Promise<NewWebhookSecret | null> {
@@ -245,14 +251,94 @@ export const secretPurpose = (id: string): string => `webhook_secret.sealed:${id
 export const disabled = (): CodedError =>
   new CodedError('conflict', 'The webhook endpoint is disabled: enable it first with PATCH {"enabled": true}.');
 
-/** What waits for the endpoint is dead from now on; `reason` says why, in words. */
-export async function giveUpWaiting(transaction: Kysely<Tables>, endpointId: string, reason: string): Promise<void> {
-  await transaction
+/** Rows that are changed together: neither the others' statements nor the limit on one statement's time may suffer. */
+const AT_ONCE = 500;
+
+type Disabled = Pick<Selectable<WebhookEndpointsTable>, 'id' | 'disabled_reason'>;
+
+/** What waits for the endpoint is dead from now on, as long as it is disabled. In steps, each a transaction. */
+export async function giveUpWaiting(db: Kysely<Tables>, endpointId: string): Promise<void> {
+  for (let changed = AT_ONCE; changed >= AT_ONCE; )
+    changed = await db.transaction().execute(async (transaction) => {
+      const endpoint = await transaction
+        .updateTable('webhook_endpoints')
+        .set(({ ref }) => ({ name: ref('name') }))
+        .where('id', '=', endpointId)
+        .where('enabled', '=', 0)
+        .returning(['id', 'disabled_reason'])
+        .executeTakeFirst();
+      return endpoint ? giveUpSome(transaction, endpoint) : 0;
+    });
+}
+
+async function giveUpSome(transaction: Kysely<Tables>, { id, disabled_reason }: Disabled): Promise<number> {
+  const reason = disabled_reason ?? 'The endpoint was disabled.';
+  const { numUpdatedRows } = await transaction
     .updateTable('deliveries')
     .set({ state: 'dead', reason, due_ms: null, lease_until_ms: null, finished_ms: Date.now() })
-    .where('endpoint_id', '=', endpointId)
-    .where('due_ms', 'is not', null)
+    .where('id', 'in', (select) =>
+      select
+        .selectFrom('deliveries')
+        .select('id')
+        .where('endpoint_id', '=', id)
+        .where('due_ms', 'is not', null)
+        .limit(AT_ONCE),
+    )
+    .executeTakeFirstOrThrow();
+  return Number(numUpdatedRows);
+}
+
+/** Nobody finds these endpoints any more and nothing is sent to them. Their rows go later: a log may be long. */
+export async function markDeleted(
+  transaction: Kysely<Tables>,
+  of: { readonly id: string } | { readonly organization_id: string },
+): Promise<void> {
+  const rows = await transaction
+    .updateTable('webhook_endpoints')
+    .set({ enabled: 0, deleted_ms: Date.now() })
+    .where((eb) => eb.and(of))
+    .where('deleted_ms', 'is', null)
+    .returning('id')
     .execute();
+  for (const { id } of rows) await transaction.deleteFrom('webhook_secrets').where('endpoint_id', '=', id).execute();
+}
+
+/** Deletes a part of a deleted endpoint's deliveries; the endpoint with the last of them. True when there are more. */
+async function deleteSome(db: Kysely<Tables>, endpointId: string): Promise<boolean> {
+  const { numDeletedRows } = await db
+    .deleteFrom('deliveries')
+    .where('id', 'in', (select) =>
+      select.selectFrom('deliveries').select('id').where('endpoint_id', '=', endpointId).limit(AT_ONCE),
+    )
+    .executeTakeFirstOrThrow();
+  if (numDeletedRows >= AT_ONCE) return true;
+  await db.deleteFrom('webhook_endpoints').where('id', '=', endpointId).where('deleted_ms', 'is not', null).execute();
+  return false;
+}
+
+/** Finishes what was begun when endpoints were disabled or deleted. */
+export async function pruneEndpoints(db: Kysely<Tables>): Promise<void> {
+  const rows = await db
+    .selectFrom('webhook_endpoints')
+    .select(['id', 'deleted_ms'])
+    .where('enabled', '=', 0)
+    .where((eb) =>
+      eb.or([
+        eb('deleted_ms', 'is not', null),
+        eb.exists(
+          eb
+            .selectFrom('deliveries')
+            .select('deliveries.id')
+            .whereRef('endpoint_id', '=', 'webhook_endpoints.id')
+            .where('due_ms', 'is not', null),
+        ),
+      ]),
+    )
+    .execute();
+  for (const { id, deleted_ms } of rows) {
+    if (deleted_ms === null) await giveUpWaiting(db, id);
+    else while (await deleteSome(db, id));
+  }
 }
 
 /** The endpoint's row, held until the transaction ends: whatever changes an endpoint or its deliveries takes this first. */
@@ -263,6 +349,7 @@ export function lock(transaction: Kysely<Tables>, scope: Scope, id: string) {
     .where('id', '=', id)
     .where('organization_id', '=', scope.organizationId)
     .where('environment', '=', scope.environment)
+    .where('deleted_ms', 'is', null)
     .returningAll()
     .executeTakeFirst();
 }
@@ -271,5 +358,6 @@ function inScope(db: Kysely<Tables>, scope: Scope) {
   return db
     .selectFrom('webhook_endpoints')
     .where('organization_id', '=', scope.organizationId)
-    .where('environment', '=', scope.environment);
+    .where('environment', '=', scope.environment)
+    .where('deleted_ms', 'is', null);
 }

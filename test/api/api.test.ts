@@ -201,7 +201,7 @@ test('wrong bodies are refused with the field and what is allowed, and change no
     [{ settings: 'abr' }, /^settings must be an object\.$/],
     [{ settings: { abr: 'yes' } }, /^settings\.abr must be true or false\.$/],
     [{ settings: { varying_rewind: 5 } }, /^settings\.varying_rewind must be one of -1, 3600, 7200, 10800, 14400\.$/],
-    [{ settings: { country_block: 'DE' } }, /^settings\.country_block must be a list of at most 1000 entries\.$/],
+    [{ settings: { country_block: 'DE' } }, /^settings\.country_block must be a list of at most 250 entries\.$/],
     [{ settings: { domain_whitelist: ['a', 5] } }, /^settings\.domain_whitelist\.1 must be a text/],
     [{ settings: { pulling_mode: { enabled: 1 } } }, /^settings\.pulling_mode\.enabled must be true or false\.$/],
     [[], /^The body must be an object\.$/],
@@ -386,7 +386,7 @@ test('what is not there: odd ids, unknown routes, other methods, malformed reque
   assert.deepEqual(unknown.body, {
     statusCode: 404,
     error: 'Not Found',
-    message: 'There is nothing at GET /v9/streams: live streams are at /live_streams.',
+    message: 'There is nothing at GET /v9/streams: /reference lists all that there is.',
   });
   for (const [method, path, allow] of [
     ['PUT', '/live_streams', 'GET, POST, HEAD'],

@@ -34,7 +34,7 @@ async function open(path: string) {
 }
 
 test('S41: the reference renders from this server alone, under a policy without inline scripts', async () => {
-  const { page, elsewhere, complaints } = await open('/reference');
+  const { page, elsewhere, complaints } = await open('/reference/');
   await page.getByText('LiveAPI, self-hosted').first().waitFor({ timeout: 30_000 });
   await page.getByText('Live streams').first().click();
   await page.getByText('Create a live stream').first().waitFor({ timeout: 30_000 });

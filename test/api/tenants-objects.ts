@@ -43,7 +43,7 @@ export class Objects {
       }
       case 'event':
         await made('/live_streams', { name });
-        return [(await owner.ok('GET', '/events')).docs[0]._id];
+        return [(await owner.ok('GET', '/events')).docs[0].id];
       case 'access token':
         return [await made('/access_tokens', { name })];
       case 'organization':

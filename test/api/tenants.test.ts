@@ -22,15 +22,15 @@ before(async () => {
       'S49 only the newest link',
     );
   assert.equal((await ask(api, 'POST', '/setup', { ...values, setup_token: second, password: 'short' })).status, 400);
-  alice = new Browser(api);
   // Both at once: one of them.
-  const answers = await Promise.all([
-    alice.ask('POST', '/setup', { ...values, setup_token: second }),
-    ask(api, 'POST', '/setup', { ...values, setup_token: second, email: 'eve@example.test' }),
-  ]);
+  const browsers = [new Browser(api), new Browser(api)];
+  const answers = await Promise.all(
+    browsers.map((one) => one.ask('POST', '/setup', { ...values, setup_token: second })),
+  );
   assert.deepEqual(answers.map(({ status }) => status).sort(), [200, 404]);
-  if (answers[0].status !== 200) throw new Error('the other one was first: start again');
-  assert.equal(answers[0].body.user.email, 'alice@example.test');
+  const done = answers.findIndex(({ status }) => status === 200);
+  alice = browsers[done]!;
+  assert.equal(answers[done]!.body.user.email, 'alice@example.test');
   assert.deepEqual((await ask(api, 'GET', '/setup')).body, { needed: false });
   assert.equal(await api.store.setup.issue(), null);
 });
@@ -78,11 +78,16 @@ test('S16 the session cookie: closed to scripts, bound to the host, new at every
     (await signIn('alice@example.test')).headers.getSetCookie()[0]!.split(';')[0]!,
   );
   const hour = 3600_000;
-  mock.timers.enable({ apis: ['Date'], now: Date.now() });
+  const { _id: userId } = await idle.ok('GET', '/users/me');
+  // A minute on, the next use is worth a note.
+  mock.timers.enable({ apis: ['Date'], now: Date.now() + 60_000 });
   try {
     for (let hours = 0; hours < 30 * 24 - 23; hours += 23) {
       await idle.ok('GET', '/users/me');
-      await api.store.sessions.list(''); // Behind the note of the last use.
+      // The last use is noted behind the answer's back.
+      const noted = async () =>
+        (await api.store.sessions.list(userId)).some(({ lastUsedMs }) => lastUsedMs === Date.now());
+      while (!(await noted()));
       mock.timers.tick(23 * hour);
     }
     mock.timers.tick(23 * hour);
@@ -124,13 +129,14 @@ test('S15 guessing: one answer for unknown and wrong, growing delays by account 
     await guess('alice@example.test', '192.0.2.1'),
   ];
   assert.deepEqual([unknown.status, unknown.text], [401, wrong.text]);
-  // Six times each, from many networks: the account is closed for a while, whether it exists or not.
+  // Six times from one network: there the account is closed for a while, whether it exists or not; elsewhere its owner gets in.
   for (const email of ['alice@example.test', 'nobody@example.test']) {
-    for (let i = 0; i < 5; i++) assert.equal((await guess(email, `198.51.100.${i}`)).status, 401);
-    const refused = await guess(email, '203.0.113.9', PASSWORD);
+    for (let i = 0; i < 6; i++) assert.equal((await guess(email, '198.51.100.1')).status, 401);
+    const refused = await guess(email, '198.51.100.1', PASSWORD);
     assert.equal(refused.status, 429, 'the right password too');
     assert.match(refused.headers.get('retry-after')!, /^[1-5]$/);
   }
+  assert.equal((await guess('alice@example.test', '203.0.113.9', PASSWORD)).status, 200);
   // From one network (of IPv6 the first 64 bits) at many accounts.
   const statuses: number[] = [];
   for (let i = 0; i < 22; i++) statuses.push((await guess(`user${i}@example.test`, `2001:db8:1:2::${i}`)).status);

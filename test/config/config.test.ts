@@ -54,6 +54,11 @@ test('defaults, and what is derived from them', () => {
       rtmpMaxConnections: 10_000,
       rtmpMaxConnectionsPerAddress: 50,
       rtmpFailuresPerMinute: 10,
+      apiAnonymousPerMinute: 300,
+      apiRatePerMinute: 6000,
+      mailFrom: undefined,
+      smtpUrl: undefined,
+      trustedProxies: [],
       outboundAllow: [],
       outboundPorts: [],
       webhookAllowHttp: false,
@@ -184,7 +189,18 @@ test('config.example.yml lists every setting with its default', () => {
   const settings = text.match(/^#\w+: .*$/gm)!.map((line) => line.slice(1));
   assert.deepEqual(settings.map((line) => line.split(':')[0]).sort(), KEYS.map((key) => key.name).sort());
   // Settings without a default stand there with an example.
-  const examples = ['http_host', 'rtmp_host', 'tls_certificate', 'tls_key', 'bootstrap_token', 'database_url', 'secret_key', 'metrics_token'];
+  const examples = [
+    'http_host',
+    'rtmp_host',
+    'tls_certificate',
+    'tls_key',
+    'bootstrap_token',
+    'database_url',
+    'secret_key',
+    'smtp_url',
+    'mail_from',
+    'metrics_token',
+  ];
   const all = file('all.yml', settings.filter((line) => !examples.includes(line.split(':')[0]!)).join('\n'));
   assert.deepEqual(loadConfig({ env: { LIVEAPI_CONFIG: all }, cwd }), loadConfig({ env: {}, cwd }));
   const only = file(

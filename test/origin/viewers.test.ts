@@ -64,6 +64,18 @@ test('viewers are sessions: seen at once, gone within 15 s, one with many connec
   assert.equal(viewers(), 1);
 });
 
+test('H10 a player that names its session in a header keeps its variants, and is one viewer', async (t) => {
+  const { air, viewers } = await watched(t);
+  const headers = { 'x-playback-session-id': '7DB2F3A0-11C4-4E0E-9B7F-2A2F0C6D9E51' };
+  const first = (await air.get(`${HLS}/index.m3u8`, headers)).body.toString();
+  assert.match(first, /^main\.m3u8\?_session=7DB2F3A0-11C4-4E0E-9B7F-2A2F0C6D9E51$/m);
+  assert.equal((await air.get(`${HLS}/index.m3u8`, headers)).body.toString(), first);
+  await air.get(`${HLS}/${/^main\.m3u8.*$/m.exec(first)![0]}`, headers);
+  assert.equal(viewers(), 1);
+  const odd = (await air.get(`${HLS}/index.m3u8`, { 'x-playback-session-id': 'a b\tc' })).body.toString();
+  assert.match(odd, /^main\.m3u8\?_session=[0-9a-f]{16}$/m);
+});
+
 test('parts and shared playlists count nobody; pages report, and their playlists stay shared', async (t) => {
   const { air, pass, viewers } = await watched(t);
   const shared = await tune(air, '?_session=none');

@@ -54,6 +54,17 @@ const fail = (store: Store, { id }: DueDelivery, startedMs = Date.now()) =>
 const eventsOf = (due: readonly DueDelivery[]) => due.map((one) => JSON.parse(one.body));
 const names = (due: readonly DueDelivery[]) => due.map(({ eventName }) => eventName);
 
+/** As whoever sends does it: SQLite may refuse while another process writes. */
+const retry = async <T>(call: () => Promise<T>): Promise<T> => {
+  for (;;) {
+    try {
+      return await call();
+    } catch (error) {
+      if (!coded('store_unavailable')(error)) throw error;
+    }
+  }
+};
+
 /** Delivers everything that is there; the bodies, in the order in which they were claimed. */
 async function drain(store: Store) {
   const bodies: { event: string; sequence: number; payload: { _id: string } }[] = [];
@@ -183,16 +194,18 @@ test('two claimers get each delivery once, and every live stream stays in order'
   let changing = true;
   const claim = async (by: Store) => {
     for (let idle = 0; changing || idle < 3; ) {
-      const due = await by.deliveries.claim({ ...CLAIM, perEndpoint: 8 });
+      const due = await retry(() => by.deliveries.claim({ ...CLAIM, perEndpoint: 8 }));
       seen.push(...due);
-      await Promise.all(due.map((one) => deliver(by, one)));
+      await Promise.all(due.map((one) => retry(() => deliver(by, one))));
       idle = due.length === 0 ? idle + 1 : 0;
     }
   };
   const claimers = [claim(store), claim(other), claim(store)];
   for (let i = 0; i < 8; i++)
     await Promise.all(
-      streams.map(({ id }, j) => (j % 2 ? store : other).liveStreams.update(me, id, { enabled: i % 2 === 1 })),
+      streams.map(({ id }, j) =>
+        retry(() => (j % 2 ? store : other).liveStreams.update(me, id, { enabled: i % 2 === 1 })),
+      ),
     );
   changing = false;
   await Promise.all(claimers);

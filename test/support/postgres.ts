@@ -44,8 +44,8 @@ function unprivileged(): { uid?: number; gid?: number } {
   return { uid: Number(uid), gid: Number(gid) };
 }
 
-/** Starts a Postgres and waits until it answers. It forgets a power cut (fsync off), nothing else. */
-export async function startPostgres(): Promise<TestPostgres> {
+/** Starts a Postgres and waits until it answers. Unless it is to be `durable`, it does not survive a power cut; nothing else differs. */
+export async function startPostgres({ durable = false } = {}): Promise<TestPostgres> {
   const bin = programs();
   const user = unprivileged();
   const [port] = (await freePorts(1)) as [number];
@@ -63,9 +63,7 @@ export async function startPostgres(): Promise<TestPostgres> {
     listen_addresses: '127.0.0.1',
     port,
     unix_socket_directories: '',
-    fsync: 'off',
-    full_page_writes: 'off',
-    synchronous_commit: 'off',
+    ...(!durable && { fsync: 'off', full_page_writes: 'off', synchronous_commit: 'off' }),
     max_connections: 300,
     shared_buffers: '32MB',
     autovacuum: 'off',

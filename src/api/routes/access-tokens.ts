@@ -40,7 +40,7 @@ export const accessTokenRoutes: FastifyPluginAsyncTypebox<{ store: Pick<Store, '
       }
       const expiresMs = body.expires_at === undefined ? null : readExpiry(body.expires_at);
       const row = await tokens.create({ ...principal, environment }, { name: body.name, role: body.role, expiresMs });
-      audit(app.log, request, 'access token made', { token: row.id, role: row.role, environment });
+      audit(request, 'access token made', { token: row.id, role: row.role, environment });
       return { ...toAccessToken(row), secret: row.secret };
     },
   );
@@ -77,7 +77,7 @@ export const accessTokenRoutes: FastifyPluginAsyncTypebox<{ store: Pick<Store, '
     async (request) => {
       if (!(await tokens.revoke(request.principal, request.params.id)))
         throw new CodedError('not_found', 'Access token not found. GET /access_tokens lists those of the environment.');
-      audit(app.log, request, 'access token revoked', { token: request.params.id });
+      audit(request, 'access token revoked', { token: request.params.id });
       return { success: true };
     },
   );

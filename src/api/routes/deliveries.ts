@@ -5,11 +5,14 @@ import { Delivery, DeliveryDetails, DeliveryList, DeliveryQuery, Resend, Resent 
 import type { DeliveryRow, Store } from '../../store/index.ts';
 import { allowOnly } from '../errors.ts';
 import { listAnswer, pageOf } from '../paging.ts';
+import type { Allowance } from '../rate-limit.ts';
 import { IdParams } from '../resource.ts';
 import { endpointNotFound } from './webhook-endpoints.ts';
 
 export interface DeliveryRoutesOptions {
   readonly store: Pick<Store, 'deliveryLog'>;
+  /** Of each way to send anew, for each endpoint. */
+  readonly resends: Allowance;
 }
 
 const Params = Type.Object({ id: Type.String(), did: Type.String() });
@@ -74,13 +77,14 @@ export const deliveryRoutes: FastifyPluginAsyncTypebox<DeliveryRoutesOptions> = 
     {
       schema: {
         operationId: 'resendDelivery',
-        summary: 'Send the event of a delivery anew',
+        summary: 'Send the event of a delivery anew, sixty times a minute at most',
         params: Params,
         response: { 200: Delivery },
       },
     },
-    async (request) => {
+    async (request, reply) => {
       const { id, did } = request.params;
+      options.resends.take(request, reply, `one ${id}`);
       const row = await deliveryLog.resend(request.principal, id, did);
       if (!row) throw deliveryNotFound();
       return show(row);
@@ -98,7 +102,8 @@ export const deliveryRoutes: FastifyPluginAsyncTypebox<DeliveryRoutesOptions> = 
         response: { 200: Resent },
       },
     },
-    async (request) => {
+    async (request, reply) => {
+      options.resends.take(request, reply, `many ${request.params.id}`);
       const { state } = request.body;
       const resent = await deliveryLog.resendAll(request.principal, request.params.id, {
         ...readFilter(request.body),

@@ -1,6 +1,14 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { CodedError } from '../../base/index.ts';
-import { Member, MemberChange, MemberList, PageQuery, PasswordResetLink, Success } from '../../contract/index.ts';
+import {
+  ChangedMember,
+  type Member,
+  MemberChange,
+  MemberList,
+  PageQuery,
+  PasswordResetLink,
+  RemovedMember,
+} from '../../contract/index.ts';
 import type { MemberRow } from '../../store/index.ts';
 import { allowOnly } from '../errors.ts';
 import { listAnswer, pageOf } from '../paging.ts';
@@ -37,19 +45,19 @@ export const memberRoutes: FastifyPluginAsyncTypebox<PeopleOptions> = async (app
       config: { session: true, role: 'admin' },
       schema: {
         operationId: 'updateMember',
-        summary: "Change a member's role: ends the member's sessions",
+        summary: "Change a member's role: ends the member's sessions, and access tokens made by the member that may do more",
         params: IdParams,
         body: MemberChange,
-        response: { 200: Member },
+        response: { 200: ChangedMember },
       },
     },
     async (request, reply) => {
       const { principal, params, body } = request;
       const row = await organizations.setRole(principal, params.id, body.role);
-      audit(app.log, request, 'role changed', { member: row.id, role: row.role });
+      audit(request, 'role changed', { member: row.id, role: row.role, revokedTokens: row.revokedTokens });
       // One's own sessions have ended too: this browser goes on with a new one.
       if (row.id === principal.userId) await options.cookie.start(request, reply, row.id);
-      return toMember(row);
+      return { ...toMember(row), revoked_tokens: row.revokedTokens };
     },
   );
 
@@ -59,17 +67,17 @@ export const memberRoutes: FastifyPluginAsyncTypebox<PeopleOptions> = async (app
       config: { session: true },
       schema: {
         operationId: 'removeMember',
-        summary: 'Remove a member, or leave the organization',
+        summary: 'Remove a member with the access tokens that the member made, or leave the organization',
         params: IdParams,
-        response: { 200: Success },
+        response: { 200: RemovedMember },
       },
     },
     async (request, reply) => {
       const { principal, params } = request;
-      await organizations.removeMember(principal, params.id);
-      audit(app.log, request, 'member removed', { member: params.id });
+      const { revokedTokens } = await organizations.removeMember(principal, params.id);
+      audit(request, 'member removed', { member: params.id, revokedTokens });
       if (params.id === principal.userId) await options.cookie.start(request, reply, params.id);
-      return { success: true };
+      return { success: true, revoked_tokens: revokedTokens };
     },
   );
 
@@ -91,7 +99,7 @@ export const memberRoutes: FastifyPluginAsyncTypebox<PeopleOptions> = async (app
       if (member.role === 'owner' && principal.role !== 'owner')
         throw new CodedError('forbidden', 'Only an owner makes such a link for an owner.');
       const { token, expiresMs } = await passwordResets.forMember(principal.organizationId, member.id);
-      audit(app.log, request, 'password link made', { member: member.id });
+      audit(request, 'password link made', { member: member.id });
       return { url: passwordResetUrl(options.addresses.publicUrl, token), expires_at: isoTime(expiresMs) };
     },
   );

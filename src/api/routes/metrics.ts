@@ -22,7 +22,7 @@ const FORWARDED = ['forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-real-i
 
 /** /metrics for Prometheus (S47): for holders of `metrics_token`; where none is set, for direct connections from this machine. */
 export async function metricsRoutes(app: FastifyInstance, { metrics, token }: MetricsRoutesOptions): Promise<void> {
-  const options = { config: { open: true } } as const;
+  const options = { config: { open: true, unlimited: true } } as const;
   const schema = {
     operationId: 'getMetrics',
     summary: 'Figures for Prometheus',

@@ -53,7 +53,7 @@ export const organizationRoutes: FastifyPluginAsyncTypebox<PeopleOptions> = asyn
     },
     async (request) => {
       const row = await organizations.create(request.principal.userId, request.body.name);
-      audit(app.log, request, 'organization made', { organization: row.id });
+      audit(request, 'organization made', { organization: row.id });
       return toOrganization(row);
     },
   );
@@ -86,7 +86,7 @@ export const organizationRoutes: FastifyPluginAsyncTypebox<PeopleOptions> = asyn
     },
     async (request) => {
       if (!(await organizations.rename(request.params.id, request.body.name))) throw notFound();
-      audit(app.log, request, 'organization renamed');
+      audit(request, 'organization renamed');
       return toOrganization(await read(request.principal));
     },
   );
@@ -104,7 +104,7 @@ export const organizationRoutes: FastifyPluginAsyncTypebox<PeopleOptions> = asyn
     },
     async (request) => {
       if (!(await organizations.delete(request.params.id))) throw notFound();
-      audit(app.log, request, 'organization deleted');
+      audit(request, 'organization deleted');
       return { success: true };
     },
   );

@@ -23,9 +23,9 @@ export const passwordResetRoutes: FastifyPluginAsyncTypebox<PeopleOptions> = asy
     async (request) => {
       const email = request.body.email.trim().toLowerCase();
       // Behind the answer's back, so that its time tells nothing either.
-      if (mail && guesses.allows(request, `reset ${email}`))
+      if (mail && guesses.allowsMail(request, email))
         sendLink(email).catch((error) => app.log.warn({ err: error }, 'api: password link not sent'));
-      audit(app.log, request, mail ? 'password link asked for' : 'password link asked for, but no smtp_url is set');
+      audit(request, mail ? 'password link asked for' : 'password link asked for, but no smtp_url is set');
       return { success: true };
     },
   );
@@ -43,7 +43,7 @@ export const passwordResetRoutes: FastifyPluginAsyncTypebox<PeopleOptions> = asy
     },
     async (request) => {
       const { userId } = await passwordResets.accept(request.body.token, request.body.password);
-      audit(app.log, request, 'password reset', { user: userId });
+      audit(request, 'password reset', { user: userId });
       return { success: true };
     },
   );

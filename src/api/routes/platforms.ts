@@ -55,7 +55,7 @@ export const platformRoutes: FastifyPluginAsyncTypebox<ResourceOptions> = async 
     },
     async (request) => {
       const { principal, params, body } = request;
-      if (!(await liveStreams.get(principal, params.id))) throw liveStreamNotFound();
+      if (!(await liveStreams.exists(principal, params.id))) throw liveStreamNotFound();
       const server = body.server ?? serverOf(body.template);
       const host = await checkServer(server);
       const { template, name = host, key = '', enabled = true, metadata = null } = body;
@@ -100,7 +100,7 @@ export const platformRoutes: FastifyPluginAsyncTypebox<ResourceOptions> = async 
       },
     },
     async ({ principal, params }) => {
-      if (!(await liveStreams.get(principal, params.id))) throw liveStreamNotFound();
+      if (!(await liveStreams.exists(principal, params.id))) throw liveStreamNotFound();
       if (!(await platforms.delete(principal, params.id, params.pid))) throw notFound();
       return { success: true };
     },

@@ -27,7 +27,7 @@ const Query = Type.Object({
 /** What is kept of broadcasts: nothing yet, in the shapes in which clients ask for it. */
 export const recordingRoutes: FastifyPluginAsyncTypebox<ResourceOptions> = async (app, { store }) => {
   async function mustExist(principal: Principal, liveStreamId: string): Promise<void> {
-    if (!(await store.liveStreams.get(principal, liveStreamId))) throw liveStreamNotFound();
+    if (!(await store.liveStreams.exists(principal, liveStreamId))) throw liveStreamNotFound();
   }
 
   app.get(

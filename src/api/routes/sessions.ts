@@ -27,10 +27,10 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<PeopleOptions> = async (ap
       const email = request.body.email.trim().toLowerCase();
       const user = await guesses.check(request, reply, email, () => store.users.signIn(email, password));
       if (!user) {
-        audit(app.log, request, 'signing in refused');
+        audit(request, 'signing in refused');
         throw new CodedError('unauthorized', 'The e-mail address or the password is wrong.');
       }
-      audit(app.log, request, 'signed in', { user: user.id });
+      audit(request, 'signed in', { user: user.id });
       return startSession(options, request, reply, user.id);
     },
   );
@@ -83,7 +83,7 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<PeopleOptions> = async (ap
     async (request, reply) => {
       await store.sessions.end(request.principal.userId, request.principal.sessionId!);
       cookie.clear(reply);
-      audit(app.log, request, 'signed out');
+      audit(request, 'signed out');
       return { success: true };
     },
   );
@@ -102,7 +102,7 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<PeopleOptions> = async (ap
     async (request) => {
       if (!(await store.sessions.end(request.principal.userId, request.params.id)))
         throw new CodedError('not_found', 'Session not found. GET /sessions lists yours.');
-      audit(app.log, request, 'session ended', { session: request.params.id });
+      audit(request, 'session ended', { session: request.params.id });
       return { success: true };
     },
   );

@@ -36,7 +36,7 @@ export const setupRoutes: FastifyPluginAsyncTypebox<PeopleOptions> = async (app,
     async (request, reply) => {
       const { setup_token: token, password, name = '' } = request.body;
       const { userId } = await setup.complete({ token, password, name, email: readEmail(request.body.email) });
-      audit(app.log, request, 'set up', { user: userId });
+      audit(request, 'set up', { user: userId });
       return startSession(options, request, reply, userId);
     },
   );

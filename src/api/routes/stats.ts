@@ -30,16 +30,16 @@ export const statsRoutes: FastifyPluginAsyncTypebox<StatsRoutesOptions> = async 
     response: { 200: Stats },
   };
   app.get(url, { schema }, async (request) => {
-    const row = await store.liveStreams.get(request.principal, request.params.id);
-    if (!row)
+    const { id } = request.params;
+    if (!(await store.liveStreams.exists(request.principal, id)))
       throw new CodedError(
         'not_found',
         'Live stream not found. GET /live_streams lists those that this access token reaches.',
       );
-    const stats = live.stats(row.id);
+    const stats = live.stats(id);
     if (!stats)
       throw new CodedError('not_found', 'Stream not found upstream: no encoder is connected to this live stream.');
-    return toStats(row.id, stats);
+    return toStats(id, stats);
   });
 
   allowOnly(app, url, ['GET']);

@@ -45,7 +45,7 @@ export const userRoutes: FastifyPluginAsyncTypebox<PeopleOptions> = async (app, 
       if (!right)
         throw new CodedError('forbidden', 'A new e-mail or password needs your password as current_password.');
       await users.update(userId, { name, email, password });
-      audit(app.log, request, 'e-mail or password changed');
+      audit(request, 'e-mail or password changed');
       return startSession(options, request, reply, userId);
     },
   );

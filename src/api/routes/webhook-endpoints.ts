@@ -18,11 +18,14 @@ import type { CheckDestination } from '../dialect.ts';
 import { allowOnly } from '../errors.ts';
 import { objectIdOf } from '../idempotency.ts';
 import { listAnswer, pageOf } from '../paging.ts';
+import type { Allowance } from '../rate-limit.ts';
 import { IdParams } from '../resource.ts';
 
 export interface WebhookEndpointRoutesOptions {
   readonly store: Pick<Store, 'webhookEndpoints'>;
   readonly checkDestination: CheckDestination;
+  /** Of tests, for each endpoint. */
+  readonly tests: Allowance;
 }
 
 /** The one answer for an endpoint that is not there and for one of somebody else. */
@@ -148,13 +151,14 @@ export const webhookEndpointRoutes: FastifyPluginAsyncTypebox<WebhookEndpointRou
     {
       schema: {
         operationId: 'testWebhookEndpoint',
-        summary: 'Send a test event to this endpoint alone',
+        summary: 'Send a test event to this endpoint alone, ten times a minute at most',
         params: IdParams,
         body: WebhookTest,
         response: { 200: WebhookEndpoint },
       },
     },
-    async (request) => {
+    async (request, reply) => {
+      options.tests.take(request, reply, request.params.id);
       const { event: name = 'webhook-test' } = request.body;
       const payload = examplePayload(name);
       const row = await webhookEndpoints.test(request.principal, request.params.id, { name, payload });
