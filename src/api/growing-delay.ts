@@ -33,7 +33,8 @@ export class GrowingDelay {
   attempt(key: string): number {
     const now = monotonicMs();
     let tried = this.#tried.get(key);
-    if (!tried || now - tried.lastMs > (this.#options.forgetMs ?? FORGET_MS)) tried = { attempts: 0, untilMs: 0, lastMs: now };
+    if (!tried || now - tried.lastMs > (this.#options.forgetMs ?? FORGET_MS))
+      tried = { attempts: 0, untilMs: 0, lastMs: now };
     if (now < tried.untilMs) return Math.ceil((tried.untilMs - now) / 1000);
     const { free, firstMs, maxMs } = this.#options;
     const beyond = ++tried.attempts - free;

@@ -117,7 +117,10 @@ export const toOrganization = ({ id, name, role, createdMs }: OrganizationRow): 
 /** One line for every change of who may do what (S18). */
 export function audit(request: FastifyRequest, what: string, about: object = {}): void {
   const { userId, organizationId } = (request.principal as Principal | null) ?? {};
-  request.log.info({ user: userId, organization: organizationId, address: addressOf(request), ...about }, `api: ${what}`);
+  request.log.info(
+    { user: userId, organization: organizationId, address: addressOf(request), ...about },
+    `api: ${what}`,
+  );
 }
 
 export const isoTime = (ms: number): string => new Date(ms).toISOString();

@@ -118,7 +118,10 @@ export class Allowance {
     const { taken, resetS } = this.#windows.take(`${organizationId}/${environment}/${what}`);
     if (taken <= this.#perMinute) return;
     reply.header('retry-after', resetS);
-    throw new CodedError('too_many_requests', `${this.#perMinute} of these a minute are allowed: go on in ${resetS} s.`);
+    throw new CodedError(
+      'too_many_requests',
+      `${this.#perMinute} of these a minute are allowed: go on in ${resetS} s.`,
+    );
   }
 }
 

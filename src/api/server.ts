@@ -9,10 +9,10 @@ import { type CheckDestination, DIALECTS } from './dialect.ts';
 import { notFound, sendError } from './errors.ts';
 import { addIdempotency } from './idempotency.ts';
 import { addOpenApi } from './openapi.ts';
+import { Guesses, type MailPort } from './people.ts';
 import { Allowance, createRateLimiter, type RateLimits } from './rate-limit.ts';
 import { requestIdOf } from './request-id.ts';
 import type { LivePort } from './resource.ts';
-import { Guesses, type MailPort } from './people.ts';
 import { accessTokenRoutes } from './routes/access-tokens.ts';
 import { activityRoutes } from './routes/activity.ts';
 import { changelogRoutes } from './routes/changelog.ts';
@@ -91,6 +91,10 @@ export function createApi(options: ApiOptions): FastifyInstance {
   app.addHook('onRequest', async (request, reply) => void reply.header('x-request-id', request.id));
   const guesses = new Guesses();
   const limiter = createRateLimiter(config);
+  // Who opens the server's address in a browser: else the browser would ask for a password.
+  app.addHook('onRequest', async (request, reply) => {
+    if (request.url === '/' && request.headers.accept?.includes('text/html')) return reply.redirect('reference');
+  });
   requirePrincipal(app, store, cookie, limiter);
   app.addHook('onRequest', async (request, reply) => limiter.count(request, reply));
   app.setErrorHandler<Parameters<typeof sendError>[0]>((error, request, reply) =>
@@ -103,7 +107,7 @@ export function createApi(options: ApiOptions): FastifyInstance {
   app.register(changelogRoutes);
   app.register(healthRoutes, { store, isDraining });
   if (metrics) app.register(metricsRoutes, metrics);
-  const webhooks = { tests: new Allowance(10), resends: new Allowance(60) };
+  const webhooks = { tests: new Allowance(30), resends: new Allowance(60) };
   // The contract's resources and our own beside them: there twice. All options of all routes travel together.
   for (const { prefix, dialect } of DIALECTS) {
     const resource = { prefix, dialect, store, live, addresses: config, checkDestination, ...webhooks };

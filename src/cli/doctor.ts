@@ -22,6 +22,7 @@ export async function doctor(config: Config): Promise<void> {
     secretKey(config),
     ...(config.databaseUrl ? [await database(config.databaseUrl)] : []),
     publicUrl(config),
+    ...proxies(config),
     pages(),
     clock(),
     openFiles(),
@@ -145,6 +146,14 @@ function publicUrl(config: Config): Finding {
     what: `public_url ${config.publicUrl}`,
     todo: 'Viewers elsewhere need an address that leads here: set public_url.',
   };
+}
+
+/** TLS is a proxy's work: without its address everybody seems to come from there. */
+function proxies({ publicUrl, trustedProxies }: Config): Finding[] {
+  if (!publicUrl.startsWith('https:')) return [];
+  if (trustedProxies.length > 0) return [{ state: 'ok', what: `trusted_proxies ${trustedProxies.join(', ')}` }];
+  const todo = "Set it to the proxy's address (127.0.0.1 on the same machine): else all strangers share one limit.";
+  return [{ state: 'note', what: 'public_url is https, and trusted_proxies is empty', todo }];
 }
 
 function pages(): Finding {

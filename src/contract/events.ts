@@ -26,7 +26,7 @@ const EventPlatform = Type.Object(
     template: Type.String(),
     name: Type.String(),
     enabled: Type.Boolean(),
-    server: Type.String(),
+    server: Type.String({ description: 'Its end is masked: many services put their key there.' }),
   },
   { additionalProperties: true, description: 'A platform without its key.' },
 );

@@ -21,19 +21,20 @@ export function addProcessMetrics(registry: Registry): () => void {
       this.inc((user + system) / 1e6);
     },
   });
-  const heap = new Gauge({ name: 'nodejs_heap_used_bytes', help: 'Live objects of the heap.', registers });
-  const external = new Gauge({ name: 'nodejs_external_memory_bytes', help: 'Buffers outside of the heap.', registers });
+  // In the order in which they are read: the first one asks for all three.
   new Gauge({
-    name: 'process_resident_memory_bytes',
-    help: 'Resident memory.',
+    name: 'nodejs_heap_used_bytes',
+    help: 'Live objects of the heap.',
     registers,
     collect() {
       const { rss, heapUsed, external: outside } = process.memoryUsage();
-      this.set(rss);
-      heap.set(heapUsed);
+      this.set(heapUsed);
       external.set(outside);
+      resident.set(rss);
     },
   });
+  const external = new Gauge({ name: 'nodejs_external_memory_bytes', help: 'Buffers outside of the heap.', registers });
+  const resident = new Gauge({ name: 'process_resident_memory_bytes', help: 'Resident memory.', registers });
   new Gauge({
     name: 'nodejs_eventloop_delay_seconds',
     help: 'How late the event loop was since the last time that these metrics were read.',

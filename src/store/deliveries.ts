@@ -229,7 +229,7 @@ export class DeliveryStore implements Deliveries {
     const { numUpdatedRows } = await this.#db
       .updateTable('deliveries')
       .set({ lease_until_ms: null })
-      .where('lease_until_ms', 'is not', null)
+      .where('lease_until_ms', '>', 0)
       .where(abandoned)
       .executeTakeFirstOrThrow();
     return numUpdatedRows > 0n;

@@ -51,7 +51,7 @@ export interface LiveStreams {
   exists(scope: Scope, id: string, kind?: StreamKind): Promise<boolean>;
   /**
    * Newest first. `total` is that of the scope.
-   * @throws CodedError bad_request when the page's platforms are more than one answer may hold: a page of three always fits
+   * @throws CodedError bad_request when the page's platforms are more than one answer may hold: a page of one always fits
    */
   list(scope: Scope, page: PageOptions, kind?: StreamKind): Promise<Page>;
   /** Settings are merged, the rest is replaced; null when there is no such live stream. */
@@ -171,7 +171,9 @@ export class LiveStreamStore implements LiveStreams {
   async #platformsOfPage(ids: readonly string[]): Promise<Selectable<PlatformsTable>[]> {
     const { bytes } = await this.#db
       .selectFrom('platforms')
-      .select(sql<number>`coalesce(sum(${bytesOf('server')} + ${bytesOf('key')} + ${bytesOf('metadata')}), 0)`.as('bytes'))
+      .select(
+        sql<number>`coalesce(sum(${bytesOf('server')} + ${bytesOf('key')} + ${bytesOf('metadata')}), 0)`.as('bytes'),
+      )
       .where('live_stream_id', 'in', ids)
       .executeTakeFirstOrThrow();
     if (bytes > MAX_PAGE_BYTES)

@@ -282,7 +282,13 @@ async function endWhatTheyHold(
     .where('organization_id', '=', organizationId)
     .where('user_id', '=', userId)
     .where('revoked_ms', 'is', null)
-    .$if(role !== null, (query) => query.where('role', 'not in', TOKEN_ROLES.filter((of) => roleCovers(role!, of))))
+    .$if(role !== null, (query) =>
+      query.where(
+        'role',
+        'not in',
+        TOKEN_ROLES.filter((of) => roleCovers(role!, of)),
+      ),
+    )
     .executeTakeFirstOrThrow();
   return { revokedTokens: Number(numUpdatedRows) };
 }

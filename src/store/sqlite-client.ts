@@ -10,12 +10,12 @@ interface Waiting {
 }
 
 /** Beyond this many unanswered statements new ones are refused: a stalled disk must not fill the memory. */
-const MAX_WAITING = 10_000;
+export const MAX_WAITING = 10_000;
 const FIRST_RESTART_MS = 50;
 const LAST_RESTART_MS = 5000;
 /** For a statement to begin, and for its answer: no request hangs while a disk or another process holds the file (L19). */
 const BEGIN_WITHIN_MS = 2500;
-const ANSWER_WITHIN_MS = 5000;
+export const ANSWER_WITHIN_MS = 5000;
 const LOOK_EVERY_MS = 500;
 const FAR_AWAY = 2n ** 62n;
 /** SQLite's primary result codes that are nobody's mistake and may pass: PERM, BUSY, LOCKED, NOMEM, READONLY, IOERR, FULL, CANTOPEN. */
@@ -24,7 +24,8 @@ const UNAVAILABLE = new Set([3, 5, 6, 7, 8, 10, 13, 14]);
 /** SQLITE_CONSTRAINT_PRIMARYKEY and _UNIQUE. */
 const NOT_UNIQUE = new Set([1555, 2067]);
 
-const unavailable = (message: string, cause?: unknown) => new CodedError('store_unavailable', message, { cause });
+export const unavailable = (message: string, cause?: unknown) =>
+  new CodedError('store_unavailable', message, { cause });
 
 /** The worker of this room, on the database `file`. */
 export const spawnSqliteWorker = (file: string): Worker =>
@@ -47,6 +48,9 @@ export class SqliteClient {
   #restart: NodeJS.Timeout | null = null;
   #closing: PromiseWithResolvers<void> | null = null;
   #hurry: NodeJS.Timeout | null = null;
+  #flushing: NodeJS.Immediate | null = null;
+  /** Called before a message leaves, to add what belongs to its end. */
+  onFlush: () => void = () => {};
 
   constructor(spawn: () => Worker, log: Logger) {
     this.#spawn = spawn;
@@ -55,15 +59,20 @@ export class SqliteClient {
   }
 
   /** @throws CodedError store_unavailable when the statement could not be run or its outcome is unknown; Error when it is wrong. */
-  execute(sql: string, parameters: readonly unknown[], control = false): Promise<Answer> {
+  execute(sql: string, parameters: readonly unknown[], group = 0, member = 0): Promise<Answer> {
     if (!this.#worker || this.#closing) return Promise.reject(unavailable('The database is not open.'));
     if (this.#waiting.size >= MAX_WAITING)
       return Promise.reject(unavailable('Too many statements wait for the database.'));
-    if (this.#outbox.length === 0) setImmediate(this.#flush);
+    this.flushSoon();
     const id = ++this.#lastId;
     const beginBy = this.#hurry ? process.hrtime.bigint() + BigInt(BEGIN_WITHIN_MS * 1e6) : FAR_AWAY;
-    this.#outbox.push({ id, sql, parameters, control, beginBy });
+    this.#outbox.push({ id, sql, parameters, group, member, beginBy });
     return new Promise((resolve, reject) => this.#waiting.set(id, { sinceMs: monotonicMs(), resolve, reject }));
+  }
+
+  /** Sends what there is at the end of this turn of the event loop. */
+  flushSoon(): void {
+    this.#flushing ??= setImmediate(this.#flush);
   }
 
   /** From now on a statement that takes too long fails with store_unavailable; migrations before that may take their time. */
@@ -74,16 +83,20 @@ export class SqliteClient {
   /** Lets the thread finish what it was given, then ends it. */
   close(): Promise<void> {
     if (this.#closing) return this.#closing.promise;
+    if (this.#flushing) this.#flush();
     this.#closing = Promise.withResolvers();
     if (this.#restart) clearTimeout(this.#restart);
     if (this.#hurry) clearInterval(this.#hurry);
-    this.#flush();
     if (this.#worker) this.#worker.postMessage('close');
     else this.#closing.resolve();
     return this.#closing.promise;
   }
 
   readonly #flush = (): void => {
+    if (this.#flushing) clearImmediate(this.#flushing);
+    // What is added now goes with the rest: it needs no turn of its own.
+    this.onFlush();
+    this.#flushing = null;
     if (this.#outbox.length === 0 || !this.#worker) return;
     this.#worker.postMessage(this.#outbox);
     this.#outbox = [];

@@ -9,8 +9,9 @@ import {
   SqliteIntrospector,
   SqliteQueryCompiler,
 } from 'kysely';
-import { CodedError } from '../base/index.ts';
-import type { SqliteClient } from './sqlite-client.ts';
+import { monotonicMs } from '../base/index.ts';
+import { ANSWER_WITHIN_MS, MAX_WAITING, type SqliteClient, unavailable } from './sqlite-client.ts';
+import type { Answer } from './sqlite-messages.ts';
 
 /** Kysely on a SqliteClient. All its connections are the client's one; a transaction has it for itself while it lasts. */
 export const sqliteDialect = (client: SqliteClient): Dialect => ({
@@ -50,18 +51,51 @@ class Adapter extends SqliteAdapter {
   }
 }
 
-interface Transaction {
-  readonly owner: DatabaseConnection;
+/** What is committed together, by one fsync: transactions and statements that came while others were written. */
+interface Group {
+  readonly number: number;
   readonly generation: number;
-  readonly over: PromiseWithResolvers<void>;
+  readonly sinceMs: number;
+  /** Settles with the commit, and tells all that is in it. */
+  readonly committed: PromiseWithResolvers<void>;
 }
 
+/** Whose turn it is to write. */
+interface Member {
+  readonly connection: DatabaseConnection;
+  readonly number: number;
+  /** Null until its first statement. */
+  group: Group | null;
+}
+
+interface Waiting {
+  readonly sinceMs: number;
+  readonly turn: PromiseWithResolvers<void>;
+}
+
+/** Where there is always somebody who waits, a commit comes so often: what is finished waits no longer than that for it. */
+const GROUP_MS = 10;
+
+/**
+ * Everything that writes waits for its turn, first come, first served; what asks outside of a transaction waits for nobody and sees
+ * what is committed. Nobody is told that something is written before the disk has it.
+ */
 class SqliteDriver implements Driver {
   readonly #client: SqliteClient;
-  #transaction: Transaction | null = null;
+  readonly #queue: Waiting[] = [];
+  /** Somebody has the turn. */
+  #busy = false;
+  /** The transaction that has it. */
+  #member: Member | null = null;
+  #group: Group | null = null;
+  #lastGroup = 0;
+  #lastMember = 0;
 
   constructor(client: SqliteClient) {
     this.#client = client;
+    client.onFlush = () => {
+      if (!this.#busy) this.#commit();
+    };
   }
 
   async init(): Promise<void> {}
@@ -71,56 +105,94 @@ class SqliteDriver implements Driver {
     return new Connection(this);
   }
 
-  async run(connection: DatabaseConnection, sql: string, parameters: readonly unknown[], control = false) {
-    while (this.#transaction && this.#transaction.owner !== connection) await this.#transaction.over.promise;
-    if (this.#transaction && this.#transaction.generation !== this.#client.generation) {
-      throw new CodedError(
-        'store_unavailable',
-        'The database thread ended within a transaction; nothing of it was kept.',
-      );
+  async run(connection: DatabaseConnection, sql: string, parameters: readonly unknown[]): Promise<Answer> {
+    const member = this.#member;
+    if (member?.connection === connection) {
+      const group = (member.group ??= this.#open());
+      if (group.generation !== this.#client.generation) throw lost();
+      return this.#client.execute(sql, parameters, group.number, member.number);
     }
-    return this.#client.execute(sql, parameters, control);
+    if (sql.startsWith('select ')) return this.#client.execute(sql, parameters);
+    await this.#turn();
+    const group = this.#open();
+    const answer = this.#client.execute(sql, parameters, group.number);
+    this.#pass();
+    return (await Promise.all([answer, group.committed.promise]))[0];
   }
 
   async beginTransaction(connection: DatabaseConnection): Promise<void> {
-    while (this.#transaction) await this.#transaction.over.promise;
-    this.#transaction = { owner: connection, generation: this.#client.generation, over: Promise.withResolvers() };
-    try {
-      // IMMEDIATE takes the write lock now: a read that is upgraded later fails at once when another process wrote between.
-      await this.run(connection, 'begin immediate', [], true);
-    } catch (error) {
-      // Given up here, it may still begin over there.
-      this.#client.execute('rollback', [], true).catch(() => {});
-      this.#end(connection);
-      throw error;
-    }
+    await this.#turn();
+    this.#member = { connection, number: ++this.#lastMember, group: null };
   }
 
-  /** A commit that fails leaves the transaction to the rollback that Kysely sends after it. */
-  async commitTransaction(connection: DatabaseConnection): Promise<void> {
-    await this.run(connection, 'commit', [], true);
-    this.#end(connection);
+  async commitTransaction(): Promise<void> {
+    const { group } = this.#member!;
+    this.#pass();
+    return group?.committed.promise;
   }
 
   async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
-    try {
-      // A thread that died took its transaction along.
-      if (this.#transaction?.generation === this.#client.generation) await this.run(connection, 'rollback', [], true);
-    } finally {
-      this.#end(connection);
-    }
+    const member = this.#member;
+    // Its commit failed, with the group's.
+    if (member?.connection !== connection) return;
+    const { group, number } = member;
+    // Not waited for: what comes after it comes after it over there too. A thread that died took its transaction along.
+    if (group?.generation === this.#client.generation)
+      this.#client.execute('rollback', [], group.number, number).catch(() => {});
+    this.#pass();
   }
 
   destroy(): Promise<void> {
     return this.#client.close();
   }
 
-  #end(connection: DatabaseConnection): void {
-    if (this.#transaction?.owner !== connection) return;
-    this.#transaction.over.resolve();
-    this.#transaction = null;
+  /** The group that is open; a new one when there is none, or when its thread died. */
+  #open(): Group {
+    if (this.#group && this.#group.generation !== this.#client.generation) this.#commit();
+    if (!this.#group) {
+      const committed = Promise.withResolvers<void>();
+      // Heard by all that is in it, unless nothing is left of that.
+      committed.promise.catch(() => {});
+      const { generation } = this.#client;
+      this.#group = { number: ++this.#lastGroup, generation, sinceMs: monotonicMs(), committed };
+    }
+    return this.#group;
+  }
+
+  #commit(): void {
+    const group = this.#group;
+    if (!group) return;
+    this.#group = null;
+    if (group.generation !== this.#client.generation) return group.committed.reject(lost());
+    this.#client.execute('commit', [], group.number).then(() => group.committed.resolve(), group.committed.reject);
+  }
+
+  async #turn(): Promise<void> {
+    if (!this.#busy) {
+      this.#busy = true;
+      return;
+    }
+    if (this.#queue.length >= MAX_WAITING) throw unavailable('Too many statements wait for the database.');
+    const turn = Promise.withResolvers<void>();
+    this.#queue.push({ sinceMs: monotonicMs(), turn });
+    return turn.promise;
+  }
+
+  /** Gives the turn to the next one. */
+  #pass(): void {
+    this.#member = null;
+    const now = monotonicMs();
+    if (this.#group && now - this.#group.sinceMs > GROUP_MS) this.#commit();
+    for (let next = this.#queue.shift(); next; next = this.#queue.shift()) {
+      if (now - next.sinceMs <= ANSWER_WITHIN_MS) return next.turn.resolve();
+      next.turn.reject(unavailable('SQLite does not answer: the disk is too slow, or another program holds the file.'));
+    }
+    this.#busy = false;
+    this.#client.flushSoon();
   }
 }
+
+const lost = () => unavailable('The database thread ended within a transaction; nothing of it was kept.');
 
 class Connection implements DatabaseConnection {
   readonly #driver: SqliteDriver;

@@ -174,7 +174,8 @@ test('S01–S08 the tenancy matrix: every route × every sort of id × every sor
 });
 
 test('S01 what is no method of a route tells nobody anything, HEAD no more than GET', async (t) => {
-  const others = api.routes.filter(({ method, hidden }) => hidden || method === 'HEAD');
+  // The front page sends browsers on and is missing for all others.
+  const others = api.routes.filter(({ method, url, hidden }) => (hidden || method === 'HEAD') && url !== '/');
   const some = actors.filter(({ name }) => ['owner', 'token prod', 'none'].includes(name));
   const wrong: string[] = [];
   for (const { method, url } of others) {

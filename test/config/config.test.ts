@@ -55,6 +55,7 @@ test('defaults, and what is derived from them', () => {
       rtmpMaxConnectionsPerAddress: 50,
       rtmpFailuresPerMinute: 10,
       apiAnonymousPerMinute: 300,
+      maxLiveStreams: 10_000,
       apiRatePerMinute: 6000,
       mailFrom: undefined,
       smtpUrl: undefined,

@@ -199,6 +199,9 @@ test('advice needs more than a hiccup, and does not flicker', () => {
   // On and off by turns: raised, and then left standing.
   for (let i = 0; i < 10; i++) station.play(12, { gop: 250 }).play(3);
   assert.deepEqual(station.told, ['+key_frames_far_apart']);
+  station.broadcast.end('closed');
+  assert.deepEqual(station.told, ['+key_frames_far_apart', '-key_frames_far_apart'], 'nothing stands after the end');
+  assert.equal(station.events.at(-1)!.kind, 'disconnected');
 });
 
 test('a codec that is not carried is told at once, and no longer of the next encoder', () => {

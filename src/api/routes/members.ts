@@ -45,7 +45,8 @@ export const memberRoutes: FastifyPluginAsyncTypebox<PeopleOptions> = async (app
       config: { session: true, role: 'admin' },
       schema: {
         operationId: 'updateMember',
-        summary: "Change a member's role: ends the member's sessions, and access tokens made by the member that may do more",
+        summary:
+          "Change a member's role: ends the member's sessions, and access tokens made by the member that may do more",
         params: IdParams,
         body: MemberChange,
         response: { 200: ChangedMember },

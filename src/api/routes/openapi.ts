@@ -3,7 +3,7 @@ import { createGunzip } from 'node:zlib';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { Type } from 'typebox';
 import { stringify } from 'yaml';
-import { allowOnly, notFound } from '../errors.ts';
+import { allowOnly } from '../errors.ts';
 import { REFERENCE_PAGE, REFERENCE_POLICY, REFERENCE_START, referenceScript } from '../reference.ts';
 
 const PAGES = ['/openapi.json', '/openapi.yaml', '/reference', '/reference/scalar.js', '/reference/start.js'];
@@ -37,12 +37,6 @@ export async function openApiRoutes(app: FastifyInstance): Promise<void> {
     open('getOpenApiYaml', 'This document, as YAML', 'application/yaml'),
     async (_request, reply) => send(reply, 'application/yaml; charset=utf-8', (yaml ??= stringify(app.swagger()))),
   );
-
-  // What somebody meets who opens the server's address in a browser.
-  app.get('/', { config: { open: true }, schema: { hide: true } }, async (request, reply) =>
-    request.headers.accept?.includes('text/html') ? reply.redirect('reference') : notFound(request),
-  );
-  allowOnly(app, '/', ['GET'], { config: { open: true } });
 
   app.get('/reference', open('getReference', 'This document, as a page', 'text/html'), async (request, reply) => {
     // The page's addresses are relative, because a proxy may serve it below a path.

@@ -151,7 +151,7 @@ export const webhookEndpointRoutes: FastifyPluginAsyncTypebox<WebhookEndpointRou
     {
       schema: {
         operationId: 'testWebhookEndpoint',
-        summary: 'Send a test event to this endpoint alone, ten times a minute at most',
+        summary: 'Send a test event to this endpoint alone, thirty times a minute at most',
         params: IdParams,
         body: WebhookTest,
         response: { 200: WebhookEndpoint },

@@ -180,7 +180,8 @@ export class RtmpServer {
   }
 
   #open(protocol: 'rtmp' | 'rtmps', accepted: net.Socket): void {
-    const address = accepted.remoteAddress ?? '';
+    // A listener for IPv6 names IPv4 peers in its own way.
+    const address = (accepted.remoteAddress ?? '').replace(/^::ffff:(?=\d+\.)/, '');
     const { maxConnections, maxConnectionsPerAddress } = this.#options;
     const already = this.#perAddress.get(address) ?? 0;
     if (address === '' || (already >= maxConnectionsPerAddress && !isLoopback(address))) {
