@@ -1,5 +1,5 @@
-// `npm run check`: types, lint and formatting, imports, paths in the documents. One line for each; what a failed one printed
-// follows it. Exits 1 when any failed.
+// `npm run check`: types, lint and formatting, imports, compared secrets, paths in the documents. One line for each; what a failed
+// one printed follows it. Exits 1 when any failed.
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,6 +13,7 @@ const CHECKS: readonly { readonly name: string; readonly command: readonly strin
   { name: 'types of the web pages', command: [bin('tsc'), '-p', 'tsconfig.web.json'], needs: 'web' },
   { name: 'lint and formatting', command: [bin('biome'), 'check', '--colors=off'] },
   { name: 'imports', command: [process.execPath, 'scripts/check-imports.ts'] },
+  { name: 'compared secrets', command: [process.execPath, 'scripts/check-secrets.ts'] },
   { name: 'documents', command: [process.execPath, 'scripts/check-docs.ts'] },
 ];
 

@@ -1,4 +1,4 @@
-// `npm test`: the checks, then the rooms' tests (as many files at a time as there are cores), then one file at a time what
+// `npm test`: the checks, then the rooms' tests (two files at a time for each core), then one file at a time what
 // needs the machine for itself: web pages, hostile input, end to end. `npm test -- <pattern>…` runs only the test files whose
 // path contains a pattern, without the checks. What asks the store runs a second time on Postgres. The last line is `N passed, N failed`; a file that crashes, hangs or has no
 // tests counts as a failure, and so does a run without any test.
@@ -7,7 +7,6 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { run } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { startPostgres } from '../test/support/postgres.ts';
 import { runChecks } from './check.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -19,7 +18,7 @@ const FILE_LIMIT_MS = 15 * 60_000;
 const ALONE = ['web', 'hostile', 'conformance', 'e2e'];
 
 /** What `test/support/database.ts` gives its database to: once on SQLite with all others, once more on Postgres. */
-const ON_BOTH = /^test\/(api|store|webhooks)\/(?!sqlite|outage|backup|sender|chaos)/;
+const ON_BOTH = /^test\/(api|store|webhooks)\/(?!sqlite|outage|backup|sender|chaos|openapi-pages)/;
 
 const total = { passed: 0, failed: 0, skipped: 0 };
 
@@ -49,7 +48,8 @@ async function runFile(path: string, database?: string): Promise<void> {
   let errors = '';
   const failures: string[] = [];
   const running = new Set<string>();
-  const env = { ...process.env, ...(database && { LIVEAPI_TEST_DATABASE: database }) };
+  // The fuzz loop has run in full on SQLite.
+  const env = { ...(database && { LIVEAPI_FUZZ_RUNS: '600', LIVEAPI_TEST_DATABASE: database }), ...process.env };
   const events = run({ files: [file], cwd: root, env, signal: AbortSignal.timeout(FILE_LIMIT_MS) });
   for await (const { type, data } of events) {
     if (type === 'test:stdout') output += data.message;
@@ -88,11 +88,14 @@ async function runFile(path: string, database?: string): Promise<void> {
   if (failed && errors) console.log(indent(errors.slice(-8000), '    ┆ '));
 }
 
-/** Runs `files`, `atOnce` at a time. */
-async function runFiles(files: readonly string[], atOnce: number, database?: string): Promise<void> {
-  const waiting = [...files];
+/** A file, and the address of a Postgres when it is to run on one. */
+type Run = readonly [path: string, database?: string];
+
+/** `atOnce` at a time. */
+async function runFiles(runs: readonly Run[], atOnce: number): Promise<void> {
+  const waiting = [...runs];
   const worker = async () => {
-    for (let path = waiting.shift(); path; path = waiting.shift()) await runFile(path, database);
+    for (let next = waiting.shift(); next; next = waiting.shift()) await runFile(...next);
   };
   await Promise.all(Array.from({ length: atOnce }, worker));
 }
@@ -111,21 +114,20 @@ if (patterns.length === 0) {
   total.passed += checks.passed;
   total.failed += checks.failed;
 }
-await runFiles(
-  files.filter((path) => groupOf(path) < 0),
-  Math.min(4, availableParallelism()),
-);
-const both = files.filter((path) => ON_BOTH.test(path));
-if (both.length > 0 && !process.env.LIVEAPI_TEST_DATABASE) {
-  const postgres = await startPostgres();
-  await runFiles(both, Math.min(4, availableParallelism()), postgres.url('postgres'));
-  await postgres.close();
-}
-for (const group of ALONE.keys())
+const rooms: Run[] = files.filter((path) => groupOf(path) < 0).map((path) => [path]);
+const both = process.env.LIVEAPI_TEST_DATABASE ? [] : files.filter((path) => ON_BOTH.test(path));
+const postgres = both.length > 0 ? await (await import('../test/support/postgres.ts')).startPostgres() : null;
+const again = both.map((path): Run => [path, postgres!.url('postgres')]);
+// They wait for others more than they compute.
+await runFiles([...rooms, ...again], Math.min(4, 2 * availableParallelism()));
+await postgres?.close();
+for (const group of ALONE.keys()) {
+  const alone = files.filter((path) => groupOf(path) === group);
   await runFiles(
-    files.filter((path) => groupOf(path) === group),
+    alone.map((path) => [path]),
     1,
   );
+}
 
 if (files.length === 0) {
   total.failed++;

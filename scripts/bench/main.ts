@@ -12,8 +12,20 @@ import { start } from './start.ts';
 import { stop } from './stop.ts';
 import { type Bench, printTable, type Row } from './table.ts';
 import { viewers } from './viewers.ts';
+import { webhooks } from './webhooks.ts';
 
-const BENCHES: Readonly<Record<string, Bench>> = { start, stop, accept, api, http, ingest, memory, viewers, latency };
+const BENCHES: Readonly<Record<string, Bench>> = {
+  start,
+  stop,
+  accept,
+  api,
+  webhooks,
+  http,
+  ingest,
+  memory,
+  viewers,
+  latency,
+};
 
 const { values, positionals } = parseArgs({
   args: process.argv.slice(2),

@@ -17,6 +17,8 @@ export function toLiveStream(
   online?: boolean,
 ): LiveStream {
   const embedUrl = embedUrlOf(row, addresses);
+  // Read once: they are opened with every reading.
+  const { settings } = row;
   return {
     ...common(row, addresses, online),
     playback: {
@@ -24,11 +26,11 @@ export function toLiveStream(
       embed_audio_url: `${embedUrl}?onlyAudio=true`,
       hls_url: `${addresses.publicUrl}/hls/${row.userId}/${row.playbackId}/index.m3u8`,
       // All our playback is low latency: the same page.
-      ll_embed_url: row.settings.low_latency_playback ? embedUrl : undefined,
+      ll_embed_url: settings.low_latency_playback ? embedUrl : undefined,
     },
     platforms: row.platforms.map(toPlatform),
     // Castr's clients read the switch; LiveAPI's have none, and there its absence means on.
-    settings: dialect === 'castr' ? { cloud_recording: true, ...row.settings } : row.settings,
+    settings: dialect === 'castr' ? { cloud_recording: true, ...settings } : settings,
   };
 }
 

@@ -1,4 +1,11 @@
-import { createCipheriv, createDecipheriv, createHmac, randomBytes } from 'node:crypto';
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHmac,
+  createSecretKey,
+  type KeyObject,
+  randomBytes,
+} from 'node:crypto';
 import { CodedError } from './errors.ts';
 
 const NONCE_BYTES = 12;
@@ -10,12 +17,16 @@ const TAG_BYTES = 16;
  * `purpose` binds a sealed text to its column: one copied to another place does not open there.
  */
 export class SecretBox {
-  readonly #keys: readonly { readonly id: string; readonly key: Buffer }[];
+  readonly #keys: readonly { readonly id: string; readonly key: KeyObject }[];
 
   /** Each key has 32 bytes; the newest first. */
   constructor(keys: readonly Buffer[]) {
     if (keys.length === 0 || keys.some((key) => key.length !== 32)) throw new Error('SecretBox: keys of 32 bytes');
-    this.#keys = keys.map((key) => ({ id: createHmac('sha256', key).update('id').digest('hex').slice(0, 8), key }));
+    // Key objects: raw bytes are looked at anew with every use, which costs more than the cipher.
+    this.#keys = keys.map((key) => ({
+      id: createHmac('sha256', key).update('id').digest('hex').slice(0, 8),
+      key: createSecretKey(key),
+    }));
   }
 
   /** `<key id>.<base64url of nonce, tag and cipher text>`. */

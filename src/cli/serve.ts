@@ -62,7 +62,11 @@ export function banner(config: Config, app: App): string {
   if (app.rtmpsPort !== null) lines.push(`  RTMPS        port ${app.rtmpsPort}`);
   lines.push(`  Data         ${config.dataDir}`, '');
   if (app.setupUrl)
-    lines.push('  Nobody can sign in yet. This link lets the owner choose an e-mail and a password, once:', `    ${app.setupUrl}`, '');
+    lines.push(
+      '  Nobody can sign in yet. This link lets the owner choose an e-mail and a password, once:',
+      `    ${app.setupUrl}`,
+      '',
+    );
   if (token) {
     lines.push(
       '  Your first access token (production). The secret is shown this once: keep it.',

@@ -135,7 +135,8 @@ export const KEYS: readonly Key[] = [
     schema: text,
     defaultText: 'the file secret.key in data_dir, made at the first start',
     secret: true,
-    description: 'What stored secrets are encrypted with: base64 of 32 bytes; several with commas between, newest first.',
+    description:
+      'What stored secrets are encrypted with: base64 of 32 bytes; several with commas between, newest first.',
   },
   {
     name: 'bootstrap_token',
@@ -271,7 +272,8 @@ export const KEYS: readonly Key[] = [
     schema: Type.String({ minLength: 16, maxLength: 256 }),
     defaultText: 'metrics for this machine only',
     secret: true,
-    description: 'Bearer token that /metrics asks for; without it only direct connections from this machine are answered.',
+    description:
+      'Bearer token that /metrics asks for; without it only direct connections from this machine are answered.',
   },
   {
     name: 'metrics_streams',

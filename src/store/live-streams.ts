@@ -1,4 +1,4 @@
-import { type CompiledQuery, type Kysely, type Selectable, sql } from 'kysely';
+import { type CompiledQuery, type ExpressionBuilder, type Kysely, type Selectable, sql } from 'kysely';
 import { CodedError, newId, randomHex, type SecretBox } from '../base/index.ts';
 import { type LiveStreamChange, mergeSettings } from '../contract/index.ts';
 import { endOpen } from './broadcasts.ts';
@@ -14,8 +14,9 @@ import {
   toColumns,
 } from './live-stream-row.ts';
 import { fromPlatformColumns, type PlatformRow } from './platform-row.ts';
-import { lockEnvironment, recordEvent } from './record-event.ts';
+import { type NewEvent, recordEvent, recordEventWith } from './record-event.ts';
 import type { LiveStreamsTable, PlatformsTable, Tables } from './schema.ts';
+import { together } from './together.ts';
 
 export interface Page {
   readonly rows: LiveStreamRow[];
@@ -35,6 +36,16 @@ export interface CreateOptions {
   /** The id of an attempt that may have been cut off: what it made is returned, and nothing made twice. */
   readonly id?: string;
 }
+
+/** Most have no platforms, and need no query for them. */
+type Found = Selectable<LiveStreamsTable> & { readonly has_platforms: unknown };
+
+const hasPlatforms = ({ exists, selectFrom }: ExpressionBuilder<Tables, 'live_streams'>) =>
+  exists(
+    selectFrom('platforms').select('platforms.id').whereRef('platforms.live_stream_id', '=', 'live_streams.id'),
+  ).as('has_platforms');
+
+const NONE = { rows: [] };
 
 /** Of a page's platforms: what takes tens of milliseconds to read, open and answer. */
 const MAX_PAGE_BYTES = 4 << 20;
@@ -81,8 +92,8 @@ export class LiveStreamStore implements LiveStreams {
     this.#secrets = secrets;
     this.#maxPerEnvironment = maxPerEnvironment;
     const nowhere = { organizationId: '', environment: 'production' } as const;
-    this.#getQuery = one(db, nowhere, '', 'live').compile();
-    this.#platformsQuery = platformsOfOne(db, nowhere, '', 'live').compile();
+    this.#getQuery = one(db, nowhere, '', 'live').select(hasPlatforms).compile();
+    this.#platformsQuery = platformsOf(db, ['']).compile();
   }
 
   async create(
@@ -107,21 +118,24 @@ export class LiveStreamStore implements LiveStreams {
       createdMs: Date.now(),
     };
     await this.#db.transaction().execute(async (transaction) => {
-      await this.#assertRoom(transaction, owner);
-      await transaction.insertInto('live_streams').values(toColumns(row, this.#secrets)).execute();
-      await tell(transaction, 'stream-created', row);
+      const [[counted]] = await recordEventWith(
+        transaction,
+        toEvent('stream-created', row),
+        transaction
+          .selectFrom('live_streams')
+          .select((select) => select.fn.countAll<number>().as('total'))
+          .where('organization_id', '=', owner.organizationId)
+          .where('environment', '=', owner.environment),
+        transaction.insertInto('live_streams').values(toColumns(row, this.#secrets)),
+      );
+      // All of it is taken back when there was no room for it.
+      this.#assertRoom(counted!.total);
     });
     return row;
   }
 
-  async #assertRoom(transaction: Kysely<Tables>, scope: Scope): Promise<void> {
-    await lockEnvironment(transaction, scope);
-    const { total } = await transaction
-      .selectFrom('live_streams')
-      .select((select) => select.fn.countAll<number>().as('total'))
-      .where('organization_id', '=', scope.organizationId)
-      .where('environment', '=', scope.environment)
-      .executeTakeFirstOrThrow();
+  /** `total` without the one that is made. */
+  #assertRoom(total: number): void {
     if (total < this.#maxPerEnvironment) return;
     const message = `The environment has ${total} live streams, as many as max_live_streams allows: delete some first.`;
     throw new CodedError('conflict', message);
@@ -134,12 +148,13 @@ export class LiveStreamStore implements LiveStreams {
 
   async get(scope: Scope, id: string, kind: StreamKind = 'live'): Promise<LiveStreamRow | null> {
     const parameters = [id, scope.organizationId, scope.environment, kind];
-    const [streams, platforms] = await Promise.all([
-      this.#db.executeQuery<Selectable<LiveStreamsTable>>({ ...this.#getQuery, parameters }),
-      this.#db.executeQuery<Selectable<PlatformsTable>>({ ...this.#platformsQuery, parameters }),
-    ]);
-    const row = streams.rows[0];
-    return row ? this.#fromColumns(row, platforms.rows) : null;
+    const { rows } = await this.#db.executeQuery<Found>({ ...this.#getQuery, parameters });
+    const row = rows[0];
+    if (!row) return null;
+    const platforms = row.has_platforms
+      ? await this.#db.executeQuery<Selectable<PlatformsTable>>({ ...this.#platformsQuery, parameters: [id] })
+      : NONE;
+    return this.#fromColumns(row, platforms.rows);
   }
 
   async list(scope: Scope, { page, limit, lowLatencyPlayback }: PageOptions, kind: StreamKind = 'live'): Promise<Page> {
@@ -155,13 +170,14 @@ export class LiveStreamStore implements LiveStreams {
       all.select((select) => select.fn.countAll<number>().as('total')).executeTakeFirstOrThrow(),
       all
         .selectAll()
+        .select(hasPlatforms)
         .orderBy('created_ms', 'desc')
         .orderBy('id', 'desc')
         .limit(limit)
         .offset((page - 1) * limit)
         .execute(),
     ]);
-    const ids = rows.map((row) => row.id);
+    const ids = rows.filter((row) => row.has_platforms).map((row) => row.id);
     const platforms = ids.length > 0 ? await this.#platformsOfPage(ids) : [];
     const of = Map.groupBy(platforms, (platform) => platform.live_stream_id);
     return { rows: rows.map((row) => this.#fromColumns(row, of.get(row.id) ?? [])), total: count.total };
@@ -189,12 +205,12 @@ export class LiveStreamStore implements LiveStreams {
         enabled: change.enabled ?? row.enabled,
         settings: change.settings ? mergeSettings(row.settings, change.settings) : row.settings,
       };
-      await transaction
+      const write = transaction
         .updateTable('live_streams')
         .set({ name: after.name, enabled: after.enabled ? 1 : 0, ...settingsColumns(after, this.#secrets) })
-        .where('id', '=', id)
-        .execute();
-      if (after.enabled !== row.enabled) await tell(transaction, 'stream-status-toggle', after);
+        .where('id', '=', id);
+      if (after.enabled === row.enabled) await write.execute();
+      else await recordEventWith(transaction, toEvent('stream-status-toggle', after), write);
       return after;
     });
   }
@@ -238,12 +254,12 @@ export class LiveStreamStore implements LiveStreams {
     change: (transaction: Kysely<Tables>, row: LiveStreamRow) => Promise<T>,
   ): Promise<T | null> {
     return this.#db.transaction().execute(async (transaction) => {
-      if (!(await lockLiveStream(transaction, scope, id, kind))) return null;
-      const [row, platforms] = await Promise.all([
-        one(transaction, scope, id, kind).executeTakeFirstOrThrow(),
-        platformsOf(transaction, [id]).execute(),
-      ]);
-      return change(transaction, this.#fromColumns(row, platforms));
+      const [[row], platforms] = await together(
+        transaction,
+        lock(transaction, scope, id, kind).returningAll(),
+        platformsOfOne(transaction, scope, id, kind),
+      );
+      return row ? change(transaction, this.#fromColumns(row, platforms)) : null;
     });
   }
 
@@ -263,16 +279,18 @@ export async function lockLiveStream(
   id: string,
   kind: StreamKind = 'live',
 ): Promise<boolean> {
-  const { numUpdatedRows } = await transaction
+  const { numUpdatedRows } = await lock(transaction, scope, id, kind).executeTakeFirstOrThrow();
+  return numUpdatedRows > 0n;
+}
+
+const lock = (transaction: Kysely<Tables>, scope: Scope, id: string, kind: StreamKind) =>
+  transaction
     .updateTable('live_streams')
     .set(({ ref }) => ({ kind: ref('kind') }))
     .where('id', '=', id)
     .where('organization_id', '=', scope.organizationId)
     .where('environment', '=', scope.environment)
-    .where('kind', '=', kind)
-    .executeTakeFirstOrThrow();
-  return numUpdatedRows > 0n;
-}
+    .where('kind', '=', kind);
 
 function one(db: Kysely<Tables>, scope: Scope, id: string, kind: StreamKind) {
   return db
@@ -288,16 +306,7 @@ const bytesOf = (column: string) => sql<number>`coalesce(octet_length(${sql.ref(
 
 /** Asked beside the live stream, so in its scope: what is somebody else's must take no longer than what is not there (S01). */
 const platformsOfOne = (db: Kysely<Tables>, scope: Scope, id: string, kind: StreamKind) =>
-  db
-    .selectFrom('platforms')
-    .innerJoin('live_streams', 'live_streams.id', 'platforms.live_stream_id')
-    .selectAll('platforms')
-    .where('live_streams.id', '=', id)
-    .where('live_streams.organization_id', '=', scope.organizationId)
-    .where('live_streams.environment', '=', scope.environment)
-    .where('live_streams.kind', '=', kind)
-    .orderBy('platforms.created_ms')
-    .orderBy('platforms.id');
+  platformsOf(db, [id]).where(({ exists }) => exists(one(db, scope, id, kind)));
 
 const platformsOf = (db: Kysely<Tables>, liveStreamIds: readonly string[]) =>
   db
@@ -307,11 +316,12 @@ const platformsOf = (db: Kysely<Tables>, liveStreamIds: readonly string[]) =>
     .orderBy('created_ms')
     .orderBy('id');
 
-function tell(
-  transaction: Kysely<Tables>,
-  name: 'stream-created' | 'stream-removed' | 'stream-status-toggle' | 'stream-key-rotated',
-  row: LiveStreamRow,
-): Promise<void> {
+type Name = 'stream-created' | 'stream-removed' | 'stream-status-toggle' | 'stream-key-rotated';
+
+const tell = (transaction: Kysely<Tables>, name: Name, row: LiveStreamRow): Promise<void> =>
+  recordEvent(transaction, toEvent(name, row));
+
+function toEvent(name: Name, row: LiveStreamRow): NewEvent {
   const { organizationId, environment, id: liveStreamId } = row;
-  return recordEvent(transaction, { organizationId, environment, liveStreamId, name, payload: liveStreamPayload(row) });
+  return { organizationId, environment, liveStreamId, name, payload: liveStreamPayload(row) };
 }

@@ -1,7 +1,8 @@
-import type { Kysely } from 'kysely';
+import type { Compilable, Kysely } from 'kysely';
 import { newId } from '../base/index.ts';
 import type { Environment, EventName } from '../contract/index.ts';
 import type { Tables } from './schema.ts';
+import { type Answers, together } from './together.ts';
 
 export interface NewEvent {
   readonly organizationId: string;
@@ -31,34 +32,53 @@ const wroteDeliveries = new WeakSet<Kysely<Tables>>();
  * environment's other events wait for its end, so that numbers are in the order of the commits.
  */
 export async function recordEvent(transaction: Kysely<Tables>, event: NewEvent): Promise<void> {
+  await recordEventWith(transaction, event);
+}
+
+/** The same, with statements that run in the same trip to the database, behind the environment's lock; returns the rows of each. */
+export async function recordEventWith<Queries extends readonly Compilable<unknown>[]>(
+  transaction: Kysely<Tables>,
+  event: NewEvent,
+  ...queries: Queries
+): Promise<Answers<Queries>> {
   const { organizationId, environment, liveStreamId, name, testFor } = event;
   const now = Date.now();
   const id = newId();
-  const { number, sequence } = await count(transaction, `${organizationId}/${environment}`, liveStreamId);
-  await transaction
-    .insertInto('events')
-    .values({
-      id,
-      organization_id: organizationId,
-      environment,
-      number,
-      live_stream_id: liveStreamId,
-      sequence,
-      name,
-      payload: fit(event.payload),
-      test: testFor ? 1 : 0,
-      created_ms: event.atMs ?? now,
-    })
-    .execute();
-  const endpoints = await transaction
-    .selectFrom('webhook_endpoints')
-    .select(['id', 'events'])
-    .where('organization_id', '=', organizationId)
-    .where('environment', '=', environment)
-    .where('enabled', '=', 1)
-    // None of them may be deleted before its delivery is written.
-    .forKeyShare()
-    .execute();
+  const counters = liveStreamId === null ? [environmentName(event)] : [environmentName(event), liveStreamId];
+  const [counts, endpoints, ...answers] = await together(
+    transaction,
+    // The environment's counter first, always: its row is the lock that puts the environment's events in a row.
+    transaction
+      .insertInto('event_counters')
+      .values(counters.map((name) => ({ name, last: 1 })))
+      .onConflict((conflict) =>
+        conflict.column('name').doUpdateSet(({ eb }) => ({ last: eb('event_counters.last', '+', 1) })),
+      )
+      .returning(['name', 'last']),
+    transaction
+      .selectFrom('webhook_endpoints')
+      .select(['id', 'events'])
+      .where('organization_id', '=', organizationId)
+      .where('environment', '=', environment)
+      .where('enabled', '=', 1)
+      // None of them may be deleted before its delivery is written.
+      .forKeyShare(),
+    ...queries,
+  );
+  const last = new Map(counts.map((row) => [row.name, row.last]));
+  const number = last.get(counters[0]!)!;
+  const insert = transaction.insertInto('events').values({
+    id,
+    organization_id: organizationId,
+    environment,
+    number,
+    live_stream_id: liveStreamId,
+    sequence: liveStreamId === null ? null : last.get(liveStreamId)!,
+    name,
+    payload: fit(event.payload),
+    test: testFor ? 1 : 0,
+    created_ms: event.atMs ?? now,
+  });
   const deliveries = endpoints
     .filter(({ id, events }) => (testFor ? id === testFor : id !== event.notFor && wants(events, name)))
     .map((endpoint) => {
@@ -81,9 +101,12 @@ export async function recordEvent(transaction: Kysely<Tables>, event: NewEvent):
         finished_ms: null,
       };
     });
-  if (deliveries.length === 0) return;
-  await transaction.insertInto('deliveries').values(deliveries).execute();
-  noteDeliveries(transaction);
+  if (deliveries.length === 0) await insert.execute();
+  else {
+    await together(transaction, insert, transaction.insertInto('deliveries').values(deliveries));
+    noteDeliveries(transaction);
+  }
+  return answers as Answers<Queries>;
 }
 
 /** Says that `transaction` wrote deliveries: who waits for them is told after its commit. */
@@ -109,31 +132,19 @@ export function watchDeliveries(db: Kysely<Tables>, told: () => void): void {
   };
 }
 
+const environmentName = ({ organizationId, environment }: Pick<NewEvent, 'organizationId' | 'environment'>) =>
+  `${organizationId}/${environment}`;
+
 /** Puts the transaction in the row of those that write events in the environment: for what is counted before it is added to. */
 export async function lockEnvironment(
   transaction: Kysely<Tables>,
-  { organizationId, environment }: Pick<NewEvent, 'organizationId' | 'environment'>,
+  scope: Pick<NewEvent, 'organizationId' | 'environment'>,
 ): Promise<void> {
   await transaction
     .insertInto('event_counters')
-    .values({ name: `${organizationId}/${environment}`, last: 0 })
+    .values({ name: environmentName(scope), last: 0 })
     .onConflict((conflict) => conflict.column('name').doUpdateSet(({ ref }) => ({ last: ref('event_counters.last') })))
     .execute();
-}
-
-/** The environment's counter first, always: its row is the lock that puts the environment's events in a row. */
-async function count(transaction: Kysely<Tables>, environment: string, liveStreamId: string | null) {
-  const names = liveStreamId === null ? [environment] : [environment, liveStreamId];
-  const rows = await transaction
-    .insertInto('event_counters')
-    .values(names.map((name) => ({ name, last: 1 })))
-    .onConflict((conflict) =>
-      conflict.column('name').doUpdateSet(({ eb }) => ({ last: eb('event_counters.last', '+', 1) })),
-    )
-    .returning(['name', 'last'])
-    .execute();
-  const last = new Map(rows.map((row) => [row.name, row.last]));
-  return { number: last.get(environment)!, sequence: liveStreamId === null ? null : last.get(liveStreamId)! };
 }
 
 function wants(events: string, name: EventName): boolean {

@@ -59,6 +59,8 @@ async function sealAnew(db: Kysely<Tables>, secrets: SecretBox): Promise<number>
         .select([sql<string>`${sql.ref(key)}`.as('key'), sql<string>`${sql.ref(column)}`.as('sealed')])
         .where(ref(column), 'is not', null)
         .where(ref(key), '>', after)
+        // The settings hold other things too.
+        .$if(purpose === SECRET_KEY_PROBE.purpose, (rows) => rows.where(ref(key), '=', SECRET_KEY_PROBE.name))
         .orderBy(ref(key))
         .limit(BATCH)
         .execute();

@@ -61,7 +61,8 @@ export class SqliteClient {
   /** @throws CodedError store_unavailable when the statement could not be run or its outcome is unknown; Error when it is wrong. */
   execute(sql: string, parameters: readonly unknown[], group = 0, member = 0): Promise<Answer> {
     if (!this.#worker || this.#closing) return Promise.reject(unavailable('The database is not open.'));
-    if (this.#waiting.size >= MAX_WAITING)
+    // An end is never refused: what is to be taken back would be kept.
+    if (this.#waiting.size >= MAX_WAITING && sql !== 'rollback' && sql !== 'commit')
       return Promise.reject(unavailable('Too many statements wait for the database.'));
     this.flushSoon();
     const id = ++this.#lastId;

@@ -163,8 +163,8 @@ class SqliteDriver implements Driver {
     const group = this.#group;
     if (!group) return;
     this.#group = null;
-    if (group.generation !== this.#client.generation) return group.committed.reject(lost());
-    this.#client.execute('commit', [], group.number).then(() => group.committed.resolve(), group.committed.reject);
+    if (group.generation !== this.#client.generation) group.committed.reject(lost());
+    else this.#client.execute('commit', [], group.number).then(() => group.committed.resolve(), group.committed.reject);
   }
 
   async #turn(): Promise<void> {
@@ -184,7 +184,10 @@ class SqliteDriver implements Driver {
     const now = monotonicMs();
     if (this.#group && now - this.#group.sinceMs > GROUP_MS) this.#commit();
     for (let next = this.#queue.shift(); next; next = this.#queue.shift()) {
-      if (now - next.sinceMs <= ANSWER_WITHIN_MS) return next.turn.resolve();
+      if (now - next.sinceMs <= ANSWER_WITHIN_MS) {
+        next.turn.resolve();
+        return;
+      }
       next.turn.reject(unavailable('SQLite does not answer: the disk is too slow, or another program holds the file.'));
     }
     this.#busy = false;

@@ -109,6 +109,7 @@ function begin(number: number, late: boolean): void {
   broken = late ? tooLate : null;
   if (late) return;
   try {
+    if (writer.db.isTransaction) writer.db.exec('rollback');
     // IMMEDIATE takes the write lock now: a read that is upgraded later fails at once when another process wrote between.
     writer.db.exec('begin immediate');
   } catch (error) {

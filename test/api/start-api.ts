@@ -8,6 +8,7 @@ import { type CheckDestination, createApi, type LivePort, type MailPort, type St
 import { randomHex } from '../../src/base/index.ts';
 import { createClient } from '../../src/client/index.ts';
 import { openStore } from '../../src/store/index.ts';
+import { searchCanaries } from '../support/canaries.ts';
 import { databaseFor } from '../support/database.ts';
 
 export const ADDRESSES = {
@@ -38,7 +39,11 @@ export async function startApi(
     checkDestination = async () => {},
     limits = {},
     mail = null,
-  }: { checkDestination?: CheckDestination; limits?: Partial<Parameters<typeof createApi>[0]['config']>; mail?: MailPort | null } = {},
+  }: {
+    checkDestination?: CheckDestination;
+    limits?: Partial<Parameters<typeof createApi>[0]['config']>;
+    mail?: MailPort | null;
+  } = {},
 ) {
   const isNew = !existsSync(join(dataDir, 'secret.key'));
   const logged: string[] = [];
@@ -89,6 +94,7 @@ export async function startApi(
   const stop = async () => {
     await app.close();
     await store.close();
+    searchCanaries(logged.join(''));
   };
   const drain = () => {
     draining = true;

@@ -85,7 +85,7 @@ suite('stats', { concurrency: true, timeout: 120_000 }, () => {
     );
     assert.match(stats.published_from, /127\.0\.0\.1$/);
     assert.ok(
-      Math.abs(Date.now() - stats.opened_at - stats.lifetime) < 2000 && stats.start_running_at! >= stats.opened_at,
+      Math.abs(Date.now() - stats.opened_at - stats.lifetime) < 2000 && stats.start_running_at >= stats.opened_at,
     );
     // ffmpeg's rate control is no ruler.
     assert.ok(stats.bitrate > 250 && stats.bitrate < 600, `${stats.bitrate} kbit/s`);
@@ -102,6 +102,9 @@ suite('stats', { concurrency: true, timeout: 120_000 }, () => {
         height: 180,
         pixel_width: 320,
         pixel_height: 180,
+        sar_width: 1,
+        sar_height: 1,
+        pix_fmt: 'yuv420p',
         fps: 30,
         avg_fps: 30,
         profile: 'High',

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { Agent, request } from 'node:http';
 import { test } from 'node:test';
 import { parseMultivariant } from '../../src/formats/m3u8/index.ts';
+import { Viewers } from '../../src/origin/viewers.ts';
+import type { LiveWindow } from '../../src/segments/index.ts';
 import { BROADCAST_ID, HLS, type OnAir, onAir, PLAYBACK_ID, USER_ID } from './on-air.ts';
 
 /** A broadcast with a clock that the test moves. */
@@ -185,4 +187,18 @@ test('bytes sent are counted: whole answers, ranges, compressed ones, and nothin
   assert.equal(air.origin.audience(`lv_${'f'.repeat(32)}`), null);
   const { part: parts, segment, init, media, multivariant } = air.origin.requests;
   assert.deepEqual([parts, segment, init, media, multivariant], [5, 1, 1, 3, 1]);
+});
+
+test("made-up sessions of one live stream take no place from another's viewers", () => {
+  let nowMs = 5_000_000;
+  const viewers = new Viewers({ clock: () => nowMs, maxSessions: 100 });
+  const [flooded, honest] = [{} as LiveWindow, {} as LiveWindow];
+  for (let i = 0; i < 500; i++) viewers.seen(viewers.of(flooded), `made-up-${i}`);
+  nowMs += 1000;
+  for (let i = 0; i < 30; i++) viewers.seen(viewers.of(honest), `viewer-${i}`);
+  for (let i = 500; i < 1000; i++) viewers.seen(viewers.of(flooded), `made-up-${i}`);
+  const counts = () => [viewers.stats(honest).viewers, viewers.stats(flooded).viewers, viewers.total];
+  assert.deepEqual(counts(), [30, 70, 100]);
+  nowMs += 13_000;
+  assert.deepEqual(counts(), [0, 0, 0]);
 });

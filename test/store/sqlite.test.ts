@@ -48,7 +48,9 @@ test('statements that travel together stand and fall each for itself', async () 
     answers.map((answer) => answer.status),
     ['fulfilled', 'rejected', 'rejected', 'fulfilled'],
   );
-  assert.match((answers[2] as PromiseRejectedResult).reason.message, /UNIQUE constraint failed/);
+  const { code, cause } = (answers[2] as PromiseRejectedResult).reason;
+  assert.equal(code, 'conflict');
+  assert.match(cause.message, /UNIQUE constraint failed/);
   assert.deepEqual(await ids(), ['a', 'c']);
   await db.destroy();
 });
@@ -72,6 +74,56 @@ test('a transaction has the connection for itself, and leaves nothing when it fa
   await assert.rejects(failing, /changed my mind/);
   await Promise.all([outside, next]);
   assert.deepEqual(await ids(), ['next', 'outside']);
+  await db.destroy();
+});
+
+test('what writes goes in the order in which it came, one that fails takes back only its own, and nobody else sees half of it', async () => {
+  const { db, ids } = await open('order.db');
+  const order: string[] = [];
+  const seen: string[][] = [];
+  const write = (id: string, fail = false) =>
+    db.transaction().execute(async (transaction) => {
+      order.push(id);
+      await transaction.insertInto('t').values({ id, n: 1 }).execute();
+      seen.push(await ids());
+      await transaction
+        .insertInto('t')
+        .values({ id: `${id}, again`, n: 2 })
+        .execute();
+      if (fail) throw new Error('changed my mind');
+    });
+  const outcomes = await Promise.allSettled([
+    write('a'),
+    write('b', true),
+    db.insertInto('t').values({ id: 'c', n: 1 }).execute(),
+    write('d'),
+    db.insertInto('t').values({ id: 'a', n: 1 }).execute(),
+    write('e'),
+  ]);
+  const fulfilled = outcomes.map(({ status }) => status === 'fulfilled');
+  assert.deepEqual(fulfilled, [true, false, true, true, false, true]);
+  assert.deepEqual(order, ['a', 'b', 'd', 'e']);
+  assert.deepEqual(await ids(), ['a', 'a, again', 'c', 'd', 'd, again', 'e', 'e, again']);
+  for (const rows of seen) {
+    assert.ok(!rows.some((id) => id.startsWith('b')));
+    for (const id of ['a', 'd', 'e']) assert.equal(rows.includes(id), rows.includes(`${id}, again`));
+  }
+  await db.destroy();
+});
+
+test('a commit that fails is told to all that share it, and the next one works', async () => {
+  const { db, ids } = await open('commit.db');
+  await sql`create table child (t text references t (id) deferrable initially deferred)`.execute(db);
+  const outcomes = await Promise.allSettled([
+    db.transaction().execute((transaction) => transaction.insertInto('t').values({ id: 'a', n: 1 }).execute()),
+    // Noticed by the commit only.
+    db.transaction().execute((transaction) => sql`insert into child values ('nobody')`.execute(transaction)),
+    db.insertInto('t').values({ id: 'b', n: 1 }).execute(),
+  ]);
+  assert.ok(outcomes.every(({ status }) => status === 'rejected'));
+  assert.deepEqual(await ids(), []);
+  await db.insertInto('t').values({ id: 'c', n: 1 }).execute();
+  assert.deepEqual(await ids(), ['c']);
   await db.destroy();
 });
 
