@@ -17,6 +17,9 @@ const FILE_LIMIT_MS = 15 * 60_000;
 /** In this order and alone: they start servers, encoders and browsers of their own. */
 const ALONE = ['web', 'hostile', 'conformance', 'e2e'];
 
+/** Of these two at a time: they wait in real time, and no picture is watched in them. */
+const IN_PAIRS = /^test\/e2e\/(conformance|frames|lifecycle|players|stats)/;
+
 /** What `test/support/database.ts` gives its database to: once on SQLite with all others, once more on Postgres. */
 const ON_BOTH = /^test\/(api|store|webhooks)\/(?!sqlite|outage|backup|sender|chaos|openapi-pages)/;
 
@@ -123,8 +126,14 @@ await runFiles([...rooms, ...again], Math.min(4, 2 * availableParallelism()));
 await postgres?.close();
 for (const group of ALONE.keys()) {
   const alone = files.filter((path) => groupOf(path) === group);
+  const paired = alone.filter((path) => IN_PAIRS.test(path));
+  const single = alone.filter((path) => !IN_PAIRS.test(path));
   await runFiles(
-    alone.map((path) => [path]),
+    paired.map((path) => [path]),
+    2,
+  );
+  await runFiles(
+    single.map((path) => [path]),
     1,
   );
 }

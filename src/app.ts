@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import http from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { createApi } from './api/index.ts';
 import { CodedError, type Logger } from './base/index.ts';
@@ -26,6 +26,13 @@ const HTTP_LIMITS = {
   keepAliveTimeout: 30_000,
   maxHeaderSize: 16_384,
 };
+/** An API answer that nobody takes holds its memory: a socket on which nothing moves for so long is closed. */
+const UNMOVED_MS = 15_000;
+/**
+ * Requests that one read of a connection may hold. No browser, proxy or client of ours sends another one before its answer; node hands
+ * over all that came together at once, and a thousand of them from each of twenty connections would hold up the media for a second.
+ */
+const MAX_PIPELINED = 64;
 /** For answers under way when the server stops. Then connections are cut: some have never said anything. */
 const DRAIN_MS = 1000;
 /** What one broadcast's parts may take in memory: at 50 Mbit/s the window, and as much again for players on their way out. */
@@ -155,8 +162,13 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       isDraining: () => draining,
       serverFactory: (handler) =>
         http.createServer(HTTP_LIMITS, (request, response) => {
-          if (origin.handles(request.url ?? '')) origin.handle(request, response);
-          else handler(request, response);
+          if (pipelinesTooMany(request.socket)) request.socket.destroy();
+          else if (origin.handles(request.url ?? '')) origin.handle(request, response);
+          else {
+            // Node takes it back with the next request: a playlist may be waited for longer, and has the origin's own limit.
+            request.socket.setTimeout(UNMOVED_MS);
+            handler(request, response);
+          }
         }),
     });
     await listenHttp(api, config);
@@ -268,6 +280,21 @@ function discontinuityCounter(store: Store, log: Logger): (liveStreamId: string)
       .catch((error) => log.warn({ err: error, liveStream: liveStreamId }, 'discontinuities could not be counted'))
       .finally(() => pending.delete(liveStreamId));
   };
+}
+
+let reading: Socket | null = null;
+let pipelined = 0;
+
+/** Counts the requests of one read, which come in one turn: microtasks wait until all of them have been handed over. */
+function pipelinesTooMany(socket: Socket): boolean {
+  if (socket !== reading) {
+    reading = socket;
+    pipelined = 0;
+    queueMicrotask(() => {
+      reading = null;
+    });
+  }
+  return ++pipelined > MAX_PIPELINED;
 }
 
 async function listenHttp(api: ReturnType<typeof createApi>, config: Config): Promise<void> {

@@ -4,6 +4,7 @@ import type { BroadcastEnd, BroadcastEvent, BroadcastEvents } from '../live/inde
 import { liveStreamPayload, readSubject } from './event-payloads.ts';
 import type { BroadcastsTable } from './event-tables.ts';
 import type { Scope } from './live-stream-row.ts';
+import { newestFirst } from './newest-first.ts';
 import { abandoned } from './nodes.ts';
 import { recordEvent } from './record-event.ts';
 import type { Tables } from './schema.ts';
@@ -56,17 +57,8 @@ export class BroadcastStore implements Broadcasts {
       .where('live_stream_id', '=', liveStreamId)
       .where('organization_id', '=', scope.organizationId)
       .where('environment', '=', scope.environment);
-    const [count, rows] = await Promise.all([
-      all.select((select) => select.fn.countAll<number>().as('total')).executeTakeFirstOrThrow(),
-      all
-        .selectAll()
-        .orderBy('started_ms', 'desc')
-        .orderBy('id', 'desc')
-        .limit(limit)
-        .offset((page - 1) * limit)
-        .execute(),
-    ]);
-    return { rows: rows.map(fromColumns), total: count.total };
+    const { rows, total } = await newestFirst(all, { page, limit }, 'started_ms');
+    return { rows: rows.map(fromColumns), total };
   }
 
   /** Ends what nodes that are gone left open, and tells so once (L03). Resolves with how many that were. */

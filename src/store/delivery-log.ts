@@ -5,6 +5,7 @@ import type { DeliveriesTable, DeliveryState } from './event-tables.ts';
 import { toBody } from './events.ts';
 import type { DeliveryAttempt } from './finish-delivery.ts';
 import type { Scope } from './live-stream-row.ts';
+import { newestFirst } from './newest-first.ts';
 import { noteDeliveries } from './record-event.ts';
 import type { Tables } from './schema.ts';
 import { disabled, lock } from './webhook-endpoints.ts';
@@ -80,17 +81,8 @@ export class DeliveryLogStore implements DeliveryLog {
   ) {
     if (!(await this.#hasEndpoint(scope, endpointId))) return null;
     const some = matching(this.#db, endpointId, filter);
-    const [count, rows] = await Promise.all([
-      some.select((select) => select.fn.countAll<number>().as('total')).executeTakeFirstOrThrow(),
-      some
-        .selectAll()
-        .orderBy('created_ms', 'desc')
-        .orderBy('id', 'desc')
-        .limit(limit)
-        .offset((page - 1) * limit)
-        .execute(),
-    ]);
-    return { rows: rows.map(fromColumns), total: count.total };
+    const { rows, total } = await newestFirst(some, { page, limit });
+    return { rows: rows.map(fromColumns), total };
   }
 
   async get(scope: Scope, endpointId: string, id: string): Promise<DeliveryDetails | null> {

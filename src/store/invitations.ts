@@ -1,6 +1,7 @@
 import type { Kysely, Selectable } from 'kysely';
 import { CodedError, newId, randomHex, sha256 } from '../base/index.ts';
 import type { Role } from '../contract/index.ts';
+import { newestFirst } from './newest-first.ts';
 import { type Actor, addMember, lockOrganization } from './organizations.ts';
 import { hashPassword } from './passwords.ts';
 import type { InvitationsTable, Tables } from './schema.ts';
@@ -105,17 +106,8 @@ export class InvitationStore implements Invitations {
       .selectFrom('invitations')
       .where('organization_id', '=', organizationId)
       .where('expires_ms', '>', Date.now());
-    const [count, rows] = await Promise.all([
-      all.select((select) => select.fn.countAll<number>().as('total')).executeTakeFirstOrThrow(),
-      all
-        .selectAll()
-        .orderBy('created_ms', 'desc')
-        .orderBy('id', 'desc')
-        .limit(limit)
-        .offset((page - 1) * limit)
-        .execute(),
-    ]);
-    return { rows: rows.map(fromColumns), total: count.total };
+    const { rows, total } = await newestFirst(all, { page, limit });
+    return { rows: rows.map(fromColumns), total };
   }
 
   async revoke(organizationId: string, id: string): Promise<boolean> {

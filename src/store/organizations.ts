@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely';
 import { CodedError, newId } from '../base/index.ts';
 import { type Role, roleCovers, type TokenRole } from '../contract/index.ts';
+import type { PageOf } from './newest-first.ts';
 import type { Tables } from './schema.ts';
 import { endSessions, type UserRow, userFromColumns } from './users.ts';
 import { markDeleted } from './webhook-endpoints.ts';
@@ -28,11 +29,6 @@ export interface Actor {
 export interface Revoked {
   /** Access tokens that were revoked with it. */
   readonly revokedTokens: number;
-}
-
-interface PageOf {
-  readonly page: number;
-  readonly limit: number;
 }
 
 export interface Organizations {

@@ -3,6 +3,7 @@ import type { Kysely, Selectable } from 'kysely';
 import { type Logger, monotonicMs, newId, randomHex, sha256 } from '../base/index.ts';
 import type { Environment, Role, TokenRole } from '../contract/index.ts';
 import type { Scope } from './live-stream-row.ts';
+import { newestFirst } from './newest-first.ts';
 import type { AccessTokensTable, Tables } from './schema.ts';
 
 /** Who is asking, and what they act on: a verified access token, or a person who has signed in. */
@@ -129,17 +130,8 @@ export class TokenStore implements Tokens {
       .where('organization_id', '=', scope.organizationId)
       .where('environment', '=', scope.environment)
       .where('revoked_ms', 'is', null);
-    const [count, rows] = await Promise.all([
-      all.select((select) => select.fn.countAll<number>().as('total')).executeTakeFirstOrThrow(),
-      all
-        .selectAll()
-        .orderBy('created_ms', 'desc')
-        .orderBy('id', 'desc')
-        .limit(limit)
-        .offset((page - 1) * limit)
-        .execute(),
-    ]);
-    return { rows: rows.map(fromColumns), total: count.total };
+    const { rows, total } = await newestFirst(all, { page, limit });
+    return { rows: rows.map(fromColumns), total };
   }
 
   async revoke(scope: Scope, id: string): Promise<boolean> {

@@ -4,6 +4,7 @@ import { CodedError, newId, type SecretBox } from '../base/index.ts';
 import type { EventName } from '../contract/index.ts';
 import type { WebhookEndpointsTable } from './event-tables.ts';
 import type { Scope } from './live-stream-row.ts';
+import { newestFirst } from './newest-first.ts';
 import { lockEnvironment, recordEvent } from './record-event.ts';
 import type { Tables } from './schema.ts';
 
@@ -133,17 +134,8 @@ export class WebhookEndpointStore implements WebhookEndpoints {
 
   async list(scope: Scope, { page, limit }: { page: number; limit: number }) {
     const all = inScope(this.#db, scope);
-    const [count, rows] = await Promise.all([
-      all.select((select) => select.fn.countAll<number>().as('total')).executeTakeFirstOrThrow(),
-      all
-        .selectAll()
-        .orderBy('created_ms', 'desc')
-        .orderBy('id', 'desc')
-        .limit(limit)
-        .offset((page - 1) * limit)
-        .execute(),
-    ]);
-    return { rows: rows.map((row) => this.#fromColumns(row)), total: count.total };
+    const { rows, total } = await newestFirst(all, { page, limit });
+    return { rows: rows.map((row) => this.#fromColumns(row)), total };
   }
 
   async update(scope: Scope, id: string, change: WebhookEndpointChange): Promise<WebhookEndpointRow | null> {

@@ -3,6 +3,8 @@ import type { ClientRequest, IncomingMessage } from 'node:http';
 
 /** Every secret that went over this process's HTTP clients so far: what answers handed out and what requests proved themselves with. */
 const canaries = new Set<string>();
+/** What this process wrote into the path of a URL itself, as fuzzing does with the values that it has: paths are logged. */
+const written = new Set<string>();
 /** Shorter ones stand in a log by chance. */
 const SHORTEST = 8;
 let [searches, leaks] = [0, 0];
@@ -53,9 +55,13 @@ function addHeader(name: string, value: string): void {
   } else if (/^x-csrf-token$/i.test(name)) addCanary(value);
 }
 
+const addPath = (path: string): void => {
+  for (const step of path.split('?', 1)[0]!.split('/')) written.add(step);
+};
+
 /** As undici tells of it: built-in fetch, too. */
 interface Undici {
-  readonly request: { readonly headers: string | readonly string[] };
+  readonly request: { readonly path: string; readonly headers: string | readonly string[] };
   readonly response: { readonly headers: readonly Buffer[] };
   readonly chunk: Uint8Array | string;
 }
@@ -72,9 +78,10 @@ const gather = ({ request, chunk }: Undici): void => {
 };
 const on = (channel: string, listener: (message: Undici) => void): void =>
   subscribe(channel, (message) => listener(message as Undici));
-on('undici:request:create', ({ request: { headers } }) =>
-  addPairs(typeof headers === 'string' ? headers.split(/\r\n|: /) : headers),
-);
+on('undici:request:create', ({ request: { path, headers } }) => {
+  addPath(path);
+  addPairs(typeof headers === 'string' ? headers.split(/\r\n|: /) : headers);
+});
 on('undici:request:bodyChunkSent', gather);
 on('undici:request:headers', ({ request, response }) => {
   bodies.delete(request);
@@ -85,6 +92,7 @@ on('undici:request:bodyChunkReceived', gather);
 // As node:http tells of it. `push` is looked at, as a listener would make the answer flow before its reader is there.
 subscribe('http.client.response.finish', (message) => {
   const { request, response } = message as { request: ClientRequest; response: IncomingMessage };
+  addPath(request.path);
   for (const name of ['authorization', 'cookie', 'x-csrf-token']) {
     const value = request.getHeader(name);
     if (value !== undefined) addHeader(name, String(value));
@@ -100,10 +108,12 @@ subscribe('http.client.response.finish', (message) => {
   };
 });
 
+const secrets = (): string[] => [...canaries].filter((word) => !written.has(word));
+
 /** Looks for every canary in what processes have written. @throws when one is there, with what stands before it */
 export function searchCanaries(output: string): void {
   searches++;
-  const byStart = Map.groupBy(canaries, (word) => word.slice(0, SHORTEST));
+  const byStart = Map.groupBy(secrets(), (word) => word.slice(0, SHORTEST));
   // One pass, however many there are: thousands of secrets meet megabytes of log.
   for (let at = 0; at + SHORTEST <= output.length; at++) {
     const found = byStart.get(output.slice(at, at + SHORTEST))?.find((word) => output.startsWith(word, at));
@@ -118,5 +128,5 @@ export function searchCanaries(output: string): void {
 }
 
 process.on('exit', () => {
-  if (searches > 0) console.log(`S21 ${canaries.size} canaries, ${leaks} found`);
+  if (searches > 0) console.log(`S21 ${secrets().length} canaries, ${leaks} found`);
 });

@@ -11,9 +11,9 @@ const CACHE = 'public, max-age=3600';
 
 /** The API's own description for machines (/openapi.json, /openapi.yaml) and for people (/reference). Open to all. */
 export async function openApiRoutes(app: FastifyInstance): Promise<void> {
-  // Made from the routes, which are all known only when somebody can ask.
-  let json: string | undefined;
-  let yaml: string | undefined;
+  // Made from the routes, which are all known only when somebody can ask. Bytes, so that all answers under way share them.
+  let json: Buffer | undefined;
+  let yaml: Buffer | undefined;
   const open = (operationId: string, summary: string, type: string) => ({
     config: { open: true },
     schema: {
@@ -29,13 +29,15 @@ export async function openApiRoutes(app: FastifyInstance): Promise<void> {
   app.get(
     '/openapi.json',
     open('getOpenApiJson', 'This document, as JSON', 'application/json'),
-    async (_request, reply) => send(reply, 'application/json; charset=utf-8', (json ??= JSON.stringify(app.swagger()))),
+    async (_request, reply) =>
+      send(reply, 'application/json; charset=utf-8', (json ??= Buffer.from(JSON.stringify(app.swagger())))),
   );
 
   app.get(
     '/openapi.yaml',
     open('getOpenApiYaml', 'This document, as YAML', 'application/yaml'),
-    async (_request, reply) => send(reply, 'application/yaml; charset=utf-8', (yaml ??= stringify(app.swagger()))),
+    async (_request, reply) =>
+      send(reply, 'application/yaml; charset=utf-8', (yaml ??= Buffer.from(stringify(app.swagger())))),
   );
 
   app.get('/reference', open('getReference', 'This document, as a page', 'text/html'), async (request, reply) => {
