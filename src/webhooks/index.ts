@@ -1,7 +1,6 @@
 // Sends webhooks: claims what is due from the outbox, signs it (Standard Webhooks), posts it, and writes down what became of it. Calls the
-// store (its port is `DeliveryQueue`) and `outbound`. `app.ts` starts it after the store, wakes it when a commit wrote deliveries, and
+// store (`Deliveries`) and `outbound`. `app.ts` starts it after the store, wakes it when a commit wrote deliveries, and
 // closes it before the store. What it holds in memory may be lost at any time: the outbox knows.
 
-export type { DeliveryAttempt, DeliveryOutcome, DeliveryQueue, DueDelivery } from './ports.ts';
 export { createWebhookSender, type SenderClock, type WebhookSender, type WebhookSenderOptions } from './sender.ts';
 export { signatureHeaders } from './sign.ts';

@@ -1,4 +1,4 @@
-import type { DeliveryOutcome } from './ports.ts';
+import type { DeliveryOutcome } from '../store/index.ts';
 
 /** What an attempt came to: the answer's status, or null when no whole answer came. */
 export interface Answer {

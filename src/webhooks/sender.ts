@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { CodedError, type Logger, monotonicMs } from '../base/index.ts';
 import type { Outbound } from '../outbound/index.ts';
+import type { Deliveries, DeliveryAttempt, DueDelivery } from '../store/index.ts';
 import { decide } from './outcome.ts';
-import type { DeliveryAttempt, DeliveryQueue, DueDelivery } from './ports.ts';
 import { signatureHeaders } from './sign.ts';
 
 /** The system clock, which retries are planned by, and waiting on it. Tests bring their own. */
@@ -13,7 +13,7 @@ export interface SenderClock {
 }
 
 export interface WebhookSenderOptions {
-  readonly deliveries: DeliveryQueue;
+  readonly deliveries: Deliveries;
   readonly outbound: Pick<Outbound, 'request'>;
   /** Waits before the second, third, … attempt; a delivery is dead when none is left. */
   readonly retryMs: readonly number[];
@@ -233,7 +233,7 @@ class Sender implements WebhookSender {
     }
   }
 
-  async #finish(...call: Parameters<DeliveryQueue['finish']>): Promise<{ readonly endpointDisabled: boolean }> {
+  async #finish(...call: Parameters<Deliveries['finish']>): Promise<{ readonly endpointDisabled: boolean }> {
     for (let tries = 1; ; tries++) {
       try {
         return await this.#options.deliveries.finish(...call);

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import type { DeliveryAttempt, DeliveryOutcome, DeliveryQueue, DueDelivery } from '../../src/webhooks/index.ts';
+import type { Deliveries, DeliveryAttempt, DeliveryOutcome, DueDelivery } from '../../src/store/index.ts';
 
 /** A delivery as the test sees it. */
 export interface Kept extends DueDelivery {
@@ -12,7 +12,7 @@ export interface Kept extends DueDelivery {
 export const newSecret = (): string => `whsec_${randomBytes(32).toString('base64')}`;
 
 /** The sender's port in memory, where time is the test's. The real one is `src/store`; test/webhooks/store.test.ts uses that. */
-export class MemoryQueue implements DeliveryQueue {
+export class MemoryQueue implements Deliveries {
   readonly kept: Kept[] = [];
   readonly #nowMs: () => number;
   /** Calls fail while it is set. */
