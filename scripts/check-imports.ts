@@ -28,7 +28,11 @@ const NOT_FOR_WORDS =
  * (S30). `client` and `cli` talk to the server that their user names, `store` to the operator's database, `mail` to the operator's
  * mail server; `ingest` wraps accepted connections.
  */
-const WAYS_OUT: readonly { readonly what: RegExp; readonly rooms: readonly string[] }[] = [
+const WAYS_OUT: readonly {
+  readonly what: RegExp;
+  readonly rooms: readonly string[];
+  readonly files?: readonly string[];
+}[] = [
   { what: /\b(net|tls|http|https|http2)\.(connect|createConnection|request|get)\(/, rooms: ['outbound', 'cli'] },
   {
     what: /\bnew (net\.|tls\.)?(Socket|TLSSocket|WebSocket|EventSource|XMLHttpRequest)\(/,
@@ -41,7 +45,8 @@ const WAYS_OUT: readonly { readonly what: RegExp; readonly rooms: readonly strin
   },
   { what: /from '(undici|node-fetch|axios|got|ws|(node:)?dns(\/promises)?)'/, rooms: ['outbound'] },
   { what: /from '(node:)?dgram'/, rooms: [] },
-  { what: /from '(node:)?child_process'/, rooms: ['cli'] },
+  // A pull's ffmpeg reads addresses that the guard has checked, or our own relay.
+  { what: /from '(node:)?child_process'/, rooms: ['cli'], files: ['src/ingest/pull/ffmpeg.ts'] },
   { what: /from 'pg(-[\w-]+)?'/, rooms: ['store'] },
   { what: /from 'nodemailer'/, rooms: ['mail'] },
 ];
@@ -148,9 +153,9 @@ export function checkImports(root: string): Breach[] {
     }
     if (place?.band === 1 && /\b(setTimeout|setInterval|setImmediate)\(/.test(text))
       breaches.push({ file, message: 'a room of band 1 has no timers' });
-    for (const { what, rooms } of place ? WAYS_OUT : []) {
+    for (const { what, rooms, files = [] } of place ? WAYS_OUT : []) {
       const found = what.exec(text.replace(/\bimport type [^;]*;/g, ''));
-      if (found && !rooms.includes(place!.top))
+      if (found && !rooms.includes(place!.top) && !files.includes(file))
         breaches.push({ file, message: `has "${found[0].trim()}": connections go through src/outbound` });
     }
     for (const name of importsOf(text)) {

@@ -1,9 +1,9 @@
-// `npm test`: the checks, then the rooms' tests (two files at a time for each core), then one file at a time what
-// needs the machine for itself: web pages, hostile input, end to end. `npm test -- <pattern>…` runs only the test files whose
-// path contains a pattern, without the checks. What asks the store runs a second time on Postgres. The last line is `N passed, N failed`; a file that crashes, hangs or has no
-// tests counts as a failure, and so does a run without any test.
-import { readdirSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
+// `npm test`: the checks, then the rooms' tests, then web pages, hostile input and end to end, and last and one at a time where
+// pictures are judged by the clock. `npm test -- <pattern>…` runs only the test files whose path contains a pattern, without the checks.
+// What asks the store runs a second time on Postgres. The last line is `N passed, N failed`; a file that crashes, hangs or has no tests
+// counts as a failure, and so does a run without any test.
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { run } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -12,17 +12,43 @@ import { runChecks } from './check.ts';
 const root = fileURLToPath(new URL('..', import.meta.url));
 
 /** What one file may take. A file that hangs is ended after it, and its test that did not end is named. */
-const FILE_LIMIT_MS = 15 * 60_000;
+const FILE_LIMIT_MS = 8 * 60_000;
 
-/** In this order and alone: they start servers, encoders and browsers of their own. */
-const ALONE = ['web', 'hostile', 'conformance', 'e2e'];
+/** These start servers, encoders and browsers of their own, and come after the rooms. */
+const WHOLE = /^test\/(web|hostile|conformance|e2e)\//;
 
-/** Of these two at a time: they wait in real time, and no picture is watched in them. */
-const IN_PAIRS = /^test\/e2e\/(conformance|frames|lifecycle|players|stats)/;
+/** Of these one at a time: what a viewer sees is judged second by second. */
+const QUIET = /^test\/e2e\/(browser|hls-js|steady)/;
+
+/** These wait much longer than they compute: two of them run beside the others. */
+const WAITING = /^test\/(egress|ingest|store\/(outage|upgrade)|webhooks\/chaos)/;
+
+/** What takes longest begins first, so that nothing else waits for it in the end. */
+const FIRST = [
+  'test/store/outage',
+  'test/store/upgrade',
+  'test/webhooks/chaos',
+  'test/api/tenants-matrix',
+  'test/api/openapi.test',
+  'test/webhooks/outbox',
+  'test/cli/',
+  'test/store/',
+  'test/e2e/conformance',
+  'test/web/',
+  'test/hostile/',
+  'test/e2e/lifecycle',
+];
+
+const rank = (path: string): number => {
+  const place = FIRST.findIndex((start) => path.startsWith(start));
+  return place < 0 ? FIRST.length : place;
+};
 
 /** What `test/support/database.ts` gives its database to: once on SQLite with all others, once more on Postgres. */
-const ON_BOTH = /^test\/(api|store|webhooks)\/(?!sqlite|outage|backup|sender|chaos|openapi-pages)/;
+const ON_BOTH = /^test\/(api|store|webhooks)\/(?!sqlite|outage|upgrade|backup|sender|chaos|openapi-pages)/;
 
+const CPU_TIME = new URL('cpu-time.mjs', import.meta.url).href;
+let filesRun = 0;
 const total = { passed: 0, failed: 0, skipped: 0 };
 
 /** The message and the place of an error that came out of a test file, as lines for the terminal. */
@@ -52,8 +78,15 @@ async function runFile(path: string, database?: string): Promise<void> {
   const failures: string[] = [];
   const running = new Set<string>();
   // The fuzz loop has run in full on SQLite.
-  const env = { ...(database && { LIVEAPI_FUZZ_RUNS: '600', LIVEAPI_TEST_DATABASE: database }), ...process.env };
-  const events = run({ files: [file], cwd: root, env, signal: AbortSignal.timeout(FILE_LIMIT_MS) });
+  const cpuFile = join(tmpdir(), `liveapi-cpu-${process.pid}-${++filesRun}`);
+  const env = {
+    NODE_COMPILE_CACHE: join(root, 'node_modules/.cache/tests'),
+    ...(database && { LIVEAPI_FUZZ_RUNS: '600', LIVEAPI_TEST_DATABASE: database }),
+    ...process.env,
+    LIVEAPI_CPU_FILE: cpuFile,
+  };
+  const execArgv = ['--import', CPU_TIME];
+  const events = run({ files: [file], cwd: root, env, execArgv, signal: AbortSignal.timeout(FILE_LIMIT_MS) });
   for await (const { type, data } of events) {
     if (type === 'test:stdout') output += data.message;
     else if (type === 'test:stderr') errors += data.message;
@@ -65,6 +98,7 @@ async function runFile(path: string, database?: string): Promise<void> {
       if (data.details.type === 'suite' || data.name === file) continue;
       if (data.skip !== undefined || data.todo !== undefined) skipped++;
       else passed++;
+      if (typeof data.skip === 'string') output += `﹣ ${data.name}: ${data.skip}\n`;
       continue;
     }
     const { error } = data.details;
@@ -82,9 +116,11 @@ async function runFile(path: string, database?: string): Promise<void> {
   total.passed += passed;
   total.failed += failed;
   total.skipped += skipped;
+  const cpu = existsSync(cpuFile) ? `, computed ${Number(readFileSync(cpuFile, 'utf8')).toFixed(1)} s` : '';
+  rmSync(cpuFile, { force: true });
   const counts = `${passed} passed${failed ? `, ${failed} failed` : ''}${skipped ? `, ${skipped} skipped` : ''}`;
   console.log(
-    `${failed ? '✘' : '✔'} ${path}${database ? ' on Postgres' : ''}  ${counts}  ${((performance.now() - started) / 1000).toFixed(1)} s`,
+    `${failed ? '✘' : '✔'} ${path}${database ? ' on Postgres' : ''}  ${counts}  ${((performance.now() - started) / 1000).toFixed(1)} s${cpu}`,
   );
   if (output) console.log(indent(output, '    │ '));
   for (const failure of failures) console.log(indent(failure, '    '));
@@ -109,34 +145,35 @@ const files = readdirSync(join(root, 'test'), { recursive: true, encoding: 'utf8
   .filter((name) => name.endsWith('.test.ts'))
   .map((name) => `test/${name}`)
   .filter((path) => patterns.length === 0 || patterns.some((pattern) => path.includes(pattern)))
-  .sort();
-const groupOf = (path: string) => ALONE.indexOf(path.split('/')[1]!);
-
+  .sort()
+  .sort((a, b) => rank(a) - rank(b));
 if (patterns.length === 0) {
   const checks = await runChecks();
   total.passed += checks.passed;
   total.failed += checks.failed;
 }
-const rooms: Run[] = files.filter((path) => groupOf(path) < 0).map((path) => [path]);
 const both = process.env.LIVEAPI_TEST_DATABASE ? [] : files.filter((path) => ON_BOTH.test(path));
 const postgres = both.length > 0 ? await (await import('../test/support/postgres.ts')).startPostgres() : null;
+const rooms = files.filter((path) => !WHOLE.test(path)).map((path): Run => [path]);
 const again = both.map((path): Run => [path, postgres!.url('postgres')]);
-// They wait for others more than they compute.
-await runFiles([...rooms, ...again], Math.min(4, 2 * availableParallelism()));
+const waits = ([path]: Run) => WAITING.test(path);
+// The others wait too: for the disk, for Postgres, for what they have started.
+const places = Math.min(4, 2 * availableParallelism());
+await Promise.all([
+  runFiles(rooms.filter(waits), 2),
+  runFiles(
+    [...rooms, ...again].filter((run) => !waits(run)).sort((a, b) => rank(a[0]) - rank(b[0])),
+    places,
+  ),
+]);
 await postgres?.close();
-for (const group of ALONE.keys()) {
-  const alone = files.filter((path) => groupOf(path) === group);
-  const paired = alone.filter((path) => IN_PAIRS.test(path));
-  const single = alone.filter((path) => !IN_PAIRS.test(path));
-  await runFiles(
-    paired.map((path) => [path]),
-    2,
-  );
-  await runFiles(
-    single.map((path) => [path]),
-    1,
-  );
-}
+const whole = files.filter((path) => WHOLE.test(path)).map((path): Run => [path]);
+const quiet = ([path]: Run) => QUIET.test(path);
+await runFiles(
+  whole.filter((run) => !quiet(run)),
+  Math.min(3, places),
+);
+await runFiles(whole.filter(quiet), 1);
 
 if (files.length === 0) {
   total.failed++;

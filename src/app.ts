@@ -5,6 +5,8 @@ import { fileURLToPath } from 'node:url';
 import { createApi } from './api/index.ts';
 import { CodedError, type Logger } from './base/index.ts';
 import type { Config } from './config/index.ts';
+import { Feeds, FlvHttp, Players, Pushes, RtmpPlayers } from './egress/index.ts';
+import { Pulls } from './ingest/pull/index.ts';
 import { RtmpServer } from './ingest/rtmp/index.ts';
 import { ADVICE_CODES, BroadcastEventQueue, LiveRegistry } from './live/index.ts';
 import { Mailer } from './mail/index.ts';
@@ -13,7 +15,7 @@ import { createOrigin, type Origin } from './origin/index.ts';
 import { createOutbound, type OwnListener } from './outbound/index.ts';
 import { Packager } from './packager/index.ts';
 import { Shelf } from './segments/index.ts';
-import { openStore, type Store } from './store/index.ts';
+import { lockDataDir, openStore, type Store } from './store/index.ts';
 import { createWebhookSender } from './webhooks/index.ts';
 
 const WEB_ROOT = fileURLToPath(new URL('../dist/web', import.meta.url));
@@ -62,8 +64,13 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
   const { dataDir, databaseUrl, secretKeys, maxLiveStreams } = config;
   let metrics: Metrics | null = null;
   const onQuery = (ms: number, ok: boolean) => metrics?.query(ms, ok);
-  const store = await openStore({ dataDir, databaseUrl, secretKeys, maxLiveStreams, log, onQuery });
-  const closers: (() => Promise<void> | void)[] = [() => store.close()];
+  const unlock = databaseUrl ? () => {} : lockDataDir(dataDir);
+  const opening = openStore({ dataDir, databaseUrl, secretKeys, maxLiveStreams, log, onQuery });
+  const store = await opening.catch((error) => {
+    unlock();
+    throw error;
+  });
+  const closers: (() => Promise<void> | void)[] = [unlock, () => store.close()];
   let draining = false;
   const closeAll = async () => {
     draining = true;
@@ -76,6 +83,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       ports: config.outboundPorts,
       allowHttpWebhooks: config.webhookAllowHttp,
       ownListeners: () => listeners,
+      ownAddresses: [publicHttp(config)],
     });
     const sender = createWebhookSender({
       deliveries: store.deliveries,
@@ -108,6 +116,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     const registry = new LiveRegistry({
       reconnectWindowMs: config.reconnectWindowMs,
       takeoverAfterMs: config.takeoverAfterMs,
+      backupTakeoverMs: config.backupTakeoverMs,
       log,
       onEvent: (event) => events.tell(event),
       onBroadcast: (broadcast) => {
@@ -123,9 +132,31 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
         broadcast.addReader(
           new Packager(window, { partTargetMs: config.partTargetMs, segmentMs: config.segmentMs, log }),
         );
+        pushes.open(broadcast);
       },
     });
-    const origin = createOrigin({ shelf, publicUrl: config.publicUrl, webRoot: WEB_ROOT, log });
+    const wanted = (playbackId: string) => pulls.wanted(playbackId);
+    const origin = createOrigin({ shelf, publicUrl: config.publicUrl, webRoot: WEB_ROOT, wanted, log });
+    const feeds = new Feeds({ mergeMs: config.rtmpPlayMergeMs, log });
+    const players = new Players({
+      feeds,
+      find: (playbackId) => registry.find(playbackId),
+      wanted: async (playbackId) => (await wanted(playbackId)) ?? false,
+      maxPlayers: config.maxPlayers,
+      log,
+    });
+    const { connectTcp } = outbound;
+    const pushes = new Pushes({ source: store.platforms, feeds, connectTcp, log });
+    const flv = new FlvHttp({ players, publicUrl: config.publicUrl, log });
+    const audience = (playbackId: string) => audienceOf(playbackId, origin, players);
+    const pulls = new Pulls({
+      source: store.pulls,
+      registry,
+      outbound,
+      audience: (playbackId) => audience(playbackId).viewers,
+      maxFfmpeg: config.pullMaxFfmpeg,
+      log,
+    });
     const rtmp = new RtmpServer({
       host: config.rtmpHost,
       port: config.rtmpPort,
@@ -135,10 +166,11 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       maxConnectionsPerAddress: config.rtmpMaxConnectionsPerAddress,
       failuresPerMinute: config.rtmpFailuresPerMinute,
       authoriser: store,
+      players: new RtmpPlayers(players),
       registry,
       log,
     });
-    const rooms: Rooms = { registry, rtmp, origin, shelf, events };
+    const rooms: Rooms = { registry, rtmp, origin, shelf, events, feeds, players, pushes, pulls };
     metrics = new Metrics({
       read: () => readings(rooms),
       ...(config.metricsStreams && { readLiveStreams: () => liveStreamReadings(rooms) }),
@@ -148,10 +180,16 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       store,
       live: {
         isOnline: (id) => registry.isOnline(id),
-        stop: (id, reason) => registry.stop(id, reason),
+        stop: (id, reason, which) => registry.stop(id, reason, which),
+        platformsChanged: (id) => pushes.changed(id),
+        platformStatuses: (id) => pushes.statuses(id),
+        restartPlatform: (id, platformId) => pushes.restart(id, platformId),
+        pullChanged: (id) => pulls.changed(id),
+        pullStatus: (id) => pulls.status(id),
+        checkPull: (mode) => pulls.check(mode),
         stats: (id) => {
           const stats = registry.stats(id);
-          return stats && { ...stats, ...(origin.audience(stats.playbackId) ?? NO_AUDIENCE) };
+          return stats && { ...stats, ...audience(stats.playbackId) };
         },
       },
       metrics: { metrics, token: config.metricsToken },
@@ -164,6 +202,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
         http.createServer(HTTP_LIMITS, (request, response) => {
           if (pipelinesTooMany(request.socket)) request.socket.destroy();
           else if (origin.handles(request.url ?? '')) origin.handle(request, response);
+          else if (flv.handles(request.url ?? '')) flv.handle(request, response);
           else {
             // Node takes it back with the next request: a playlist may be waited for longer, and has the origin's own limit.
             request.socket.setTimeout(UNMOVED_MS);
@@ -185,10 +224,14 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     for (const port of [rtmp.port, rtmp.tlsPort]) if (port) listeners.push({ address: config.rtmpHost, port });
     closers.push(
       () => rtmp.close(),
+      () => players.close(),
+      () => pulls.close(),
       () => registry.close(),
+      () => pushes.close(),
     );
     // Not before it is known what is our own, and must not be sent to.
     sender.start();
+    pulls.start();
     return {
       firstToken: token,
       // Behind `#`, which browsers send to nobody.
@@ -210,10 +253,14 @@ type Rooms = {
   readonly origin: Origin;
   readonly shelf: Shelf;
   readonly events: BroadcastEventQueue;
+  readonly feeds: Feeds;
+  readonly players: Players;
+  readonly pushes: Pushes;
+  readonly pulls: Pulls;
 };
 
 /** What the rooms have counted, for the metrics. */
-function readings({ registry, rtmp, origin, shelf, events }: Rooms): Readings {
+function readings({ registry, rtmp, origin, shelf, events, feeds, players, pushes, pulls }: Rooms): Readings {
   const { broadcasts, bytesIn, dropped } = registry.totals();
   const advice: Record<string, number> = Object.fromEntries(ADVICE_CODES.map((code) => [code, 0]));
   let publishers = 0;
@@ -226,6 +273,7 @@ function readings({ registry, rtmp, origin, shelf, events }: Rooms): Readings {
     waiters += window.waiters;
     windowBytes += window.bytes;
   }
+  const pushed = pushes.totals();
   return {
     rtmpConnections: rtmp.connections,
     publishers,
@@ -236,6 +284,14 @@ function readings({ registry, rtmp, origin, shelf, events }: Rooms): Readings {
     refusedTotal: rtmp.refused,
     advice,
     viewers: origin.viewers,
+    players: players.count,
+    playerBytesTotal: players.bytesOut,
+    playerDroppedFramesTotal: players.dropped,
+    feedBytes: feeds.bytes,
+    pushes: pushed.states,
+    pushBytesTotal: pushed.bytesSent,
+    pushRetriesTotal: pushed.retries,
+    pulls: pulls.counts(),
     bytesOutTotal: origin.bytesOut,
     playbackRequestsTotal: origin.requests,
     playlistsRenderedTotal: origin.renders,
@@ -246,12 +302,30 @@ function readings({ registry, rtmp, origin, shelf, events }: Rooms): Readings {
   };
 }
 
-function* liveStreamReadings({ registry, origin }: Rooms): Generator<LiveStreamReading> {
+function* liveStreamReadings({ registry, origin, players }: Rooms): Generator<LiveStreamReading> {
   for (const broadcast of registry.broadcasts()) {
     const { liveStreamId, playbackId } = broadcast.authorisation;
-    const { viewers, bytesOut } = origin.audience(playbackId) ?? NO_AUDIENCE;
+    const { viewers, bytesOut } = audienceOf(playbackId, origin, players);
     yield { liveStreamId, kbps: broadcast.stats()?.bitrate ?? 0, viewers, bytesIn: broadcast.bytesIn, bytesOut };
   }
+}
+
+/** Who watches a live stream's broadcast, by whatever way. */
+function audienceOf(playbackId: string, origin: Origin, players: Players) {
+  const { viewers, bytesOut, outputBitrate, lastAccessMs } = origin.audience(playbackId) ?? NO_AUDIENCE;
+  const others = players.audience(playbackId);
+  return {
+    viewers: viewers + others.players,
+    bytesOut: bytesOut + others.bytesOut,
+    outputBitrate: outputBitrate + others.outputBitrate,
+    lastAccessMs,
+  };
+}
+
+/** Where viewers on the outside reach us: what is pulled from there would be our own. */
+function publicHttp({ publicUrl }: Config): OwnListener {
+  const { hostname, port, protocol } = new URL(publicUrl);
+  return { address: hostname.replace(/^\[|\]$/g, ''), port: Number(port) || (protocol === 'https:' ? 443 : 80) };
 }
 
 /** Where encoders on the outside reach us: pushing there would be a loop. */

@@ -1,4 +1,4 @@
-import { HEAP_FLAGS } from '../../src/cli/serve.ts';
+import { HEAP_FLAGS } from '../../src/cli/heap-flags.ts';
 import { createStreams, startBenchServer, startFloor } from './bench-server.ts';
 import { type Clip, loadClip } from './clip.ts';
 import { during, median, percentile, residentBytes } from './measure.ts';

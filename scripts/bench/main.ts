@@ -8,6 +8,7 @@ import { ingest } from './ingest.ts';
 import { latency } from './latency.ts';
 import { LOAD_CORE, pin } from './measure.ts';
 import { memory } from './memory.ts';
+import { play } from './play.ts';
 import { start } from './start.ts';
 import { stop } from './stop.ts';
 import { type Bench, printTable, type Row } from './table.ts';
@@ -24,6 +25,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   ingest,
   memory,
   viewers,
+  play,
   latency,
 };
 

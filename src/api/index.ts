@@ -1,9 +1,10 @@
 // The REST API: who is asking (HTTP Basic), what they ask for (checked against the contract), one file of routes a resource.
 // `app.ts` makes it and lets it listen; it calls `store` for everything that lasts and the `LivePort` for what is on air.
 
+export { createApi } from './create-api.ts';
 export type { CheckDestination, Dialect } from './dialect.ts';
 export type { MailPort } from './people.ts';
 export type { LivePort } from './resource.ts';
 export type { MetricsPort, MetricsRoutesOptions } from './routes/metrics.ts';
 export type { StatsPort } from './routes/stats.ts';
-export { type ApiOptions, createApi } from './server.ts';
+export type { ApiOptions } from './server.ts';

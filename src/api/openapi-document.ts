@@ -20,7 +20,7 @@ interface Access {
 
 /** What the first segments of a path belong to; the longest that fits counts. */
 const TAG_OF: readonly (readonly [RegExp, string])[] = [
-  [/^\/live_streams\/[^/]+\/platforms/, 'Platforms'],
+  [/^\/live_streams\/[^/]+\/platforms|^\/platform_templates/, 'Platforms'],
   [/^\/live_streams\/[^/]+\/(stats|broadcasts|epg)/, 'Stats'],
   [/^\/live_streams\/[^/]+\/(temporary_)?recordings/, 'Recordings'],
   [/^\/live_streams\/[^/]+\/events|^\/(events|activity_logs|activity_events)/, 'Events'],

@@ -23,7 +23,7 @@ import { invitationRoutes } from './routes/invitations.ts';
 import { liveStreamRoutes } from './routes/live-streams.ts';
 import { memberRoutes } from './routes/members.ts';
 import { type MetricsRoutesOptions, metricsRoutes } from './routes/metrics.ts';
-import { openApiRoutes } from './routes/openapi.ts';
+import { type OpenApiDocument, openApiRoutes } from './routes/openapi.ts';
 import { organizationRoutes } from './routes/organizations.ts';
 import { passwordResetRoutes } from './routes/password-resets.ts';
 import { platformRoutes } from './routes/platforms.ts';
@@ -57,8 +57,8 @@ export interface ApiOptions {
 
 const MAX_BODY_BYTES = 256 * 1024;
 
-/** The API, ready to listen. It does not close the store. */
-export function createApi(options: ApiOptions): FastifyInstance {
+/** The API with all its routes; `document` makes its description. */
+export function createApp(options: ApiOptions, document: () => Promise<OpenApiDocument>): FastifyInstance {
   const { store, live, config, log, checkDestination, metrics, serverFactory, isDraining = () => false } = options;
   const app = fastify({
     loggerInstance: log as FastifyInstance['log'],
@@ -103,7 +103,7 @@ export function createApi(options: ApiOptions): FastifyInstance {
   addIdempotency(app, store);
   // What is there once: not part of either dialect.
   addOpenApi(app, config);
-  app.register(openApiRoutes);
+  app.register(openApiRoutes, { document });
   app.register(changelogRoutes);
   app.register(healthRoutes, { store, isDraining });
   if (metrics) app.register(metricsRoutes, metrics);

@@ -1,5 +1,8 @@
 import type { Stats } from '../contract/index.ts';
-import type { BroadcastStats, TrackStats } from '../live/index.ts';
+import { maskSecret, maskServer } from '../contract/index.ts';
+import type { BroadcastStats, PlatformStatus, TrackStats } from '../live/index.ts';
+import type { PlatformRow } from '../store/index.ts';
+import { type PublicAddresses, pullUrlsOf } from './to-live-stream.ts';
 
 /** What is on air, and who watches it. */
 export interface OnAirStats extends BroadcastStats {
@@ -22,8 +25,18 @@ const PROFILES: Record<number, string> = {
   244: 'High 4:4:4 Predictive',
 };
 
+/** What belongs to a live stream's stats beside what its broadcast measures. */
+export interface StatsContext {
+  readonly addresses: PublicAddresses;
+  readonly platforms: readonly PlatformRow[];
+  readonly statuses: readonly PlatformStatus[];
+  /** Where it is pulled from; null when an encoder publishes it. */
+  readonly pulledFrom: string | null;
+}
+
 /** Stats as both dialects show them. `liveStreamId` is what the contract calls the stream. */
-export function toStats(liveStreamId: string, stats: OnAirStats): Stats {
+export function toStats(liveStreamId: string, stats: OnAirStats, context: StatsContext): Stats {
+  const { standby } = stats;
   const running = stats.runningSinceMs !== null;
   return {
     id: stats.broadcastId,
@@ -31,7 +44,7 @@ export function toStats(liveStreamId: string, stats: OnAirStats): Stats {
     status: running ? 'running' : 'waiting',
     running,
     alive: stats.alive,
-    url: 'publish://',
+    url: context.pulledFrom ?? 'publish://',
     published_via: stats.publisher.protocol,
     published_from: stats.publisher.address,
     opened_at: stats.openedAtMs,
@@ -57,11 +70,30 @@ export function toStats(liveStreamId: string, stats: OnAirStats): Stats {
       message,
       since: new Date(sinceMs).toISOString(),
     })),
-    push_stats: {},
-    pull_urls: {},
+    push_stats: pushStats(context),
+    active_encoder: stats.active,
+    standby: standby && {
+      published_via: standby.protocol,
+      published_from: standby.address,
+      since: new Date(standby.sinceMs).toISOString(),
+    },
+    pull_urls: pullUrlsOf(stats.playbackId, context.addresses),
     srt_port_resolve: null,
     media_info: { flow_type: 'stream', stream_id: liveStreamId, tracks: stats.tracks.map(toTrack) },
   };
+}
+
+/** By target URL, as the contract has it; without the key in it. */
+function pushStats({ platforms, statuses }: StatsContext): Stats['push_stats'] {
+  return Object.fromEntries(
+    statuses.flatMap(({ platformId, state, bytesSent }) => {
+      const platform = platforms.find(({ id }) => id === platformId);
+      if (!platform) return [];
+      const { server, key } = platform;
+      const url = [maskServer(server, key).replace(/\/$/, ''), ...(key ? [maskSecret(key)] : [])].join('/');
+      return [[url, { sent_bytes: bytesSent, status: state === 'online' ? 'running' : state }]];
+    }),
+  );
 }
 
 function toTrack(track: TrackStats): Stats['media_info']['tracks'][number] {

@@ -1,7 +1,9 @@
 import { type Command, InvalidArgumentError } from 'commander';
-import type { LiveStream, LiveStreamChange, PlatformChange } from '../contract/index.ts';
-import { apiGroup, count, limitOption, secretValue, take, withClient } from './api-options.ts';
+import type { KeyRotation, LiveStream, LiveStreamChange } from '../contract/index.ts';
+import { apiGroup, count, limitOption, take, withClient } from './api-options.ts';
 import { type Column, printDone, printObject, printTable } from './output.ts';
+import { addPlatformCommands } from './platforms.ts';
+import { addPull } from './streams-pull.ts';
 
 const COLUMNS: readonly Column<LiveStream>[] = [
   ['ID', ({ _id }) => _id],
@@ -24,6 +26,7 @@ export function addStreams(program: Command): void {
     'streams list --json | jq -r ".[]._id"',
     'streams update 64b1f0a2c3d4e5f601234567 --name Pier --set low_latency_playback=true',
     'streams disable 64b1f0a2c3d4e5f601234567      # the encoder is cut at once',
+    'streams pull set 64b1f0a2c3d4e5f601234567 --from https://origin.example.net/live/index.m3u8 --start on_demand',
     'streams rotate-key 64b1f0a2c3d4e5f601234567 --overlap 3600',
   ]);
 
@@ -95,10 +98,12 @@ export function addStreams(program: Command): void {
     .command('rotate-key <id>')
     .description('Give the key a new password; the addresses stay.')
     .option('--overlap <seconds>', 'how long the old one goes on to work; 0 cuts the encoder', count, 0)
+    .option('--backup', "of the backup encoder's key")
     .action(
-      withClient<{ overlap: number }, [string]>(async ({ client, options }, id) =>
-        printObject(await client.liveStreams.rotateKey(id, { overlap_s: options.overlap }), options),
-      ),
+      withClient<{ overlap: number; backup?: true }, [string]>(async ({ client, options }, id) => {
+        const which: KeyRotation['which'] = options.backup ? 'backup' : 'primary';
+        printObject(await client.liveStreams.rotateKey(id, { overlap_s: options.overlap, which }), options);
+      }),
     );
 
   streams
@@ -130,78 +135,8 @@ export function addStreams(program: Command): void {
       }),
     );
 
-  addPlatforms(streams);
-}
-
-interface PlatformOptions {
-  readonly server?: string;
-  readonly key?: string;
-  readonly name?: string;
-  readonly template?: string;
-  readonly enable?: boolean;
-}
-
-function addPlatforms(streams: Command): void {
-  const platforms = streams.command('platforms').description('Where else a live stream is pushed to.');
-
-  platforms
-    .command('list <stream>')
-    .description('List the platforms of a live stream.')
-    .action(
-      withClient<object, [string]>(async ({ client, options }, stream) => {
-        const { platforms } = await client.liveStreams.get(stream);
-        printTable(
-          platforms,
-          [
-            ['ID', ({ _id }) => _id],
-            ['NAME', ({ name }) => name],
-            ['ENABLED', ({ enabled }) => enabled],
-            ['SERVER', ({ server }) => server],
-            ['STATUS', ({ broadcasting_status }) => broadcasting_status],
-          ],
-          options,
-        );
-      }),
-    );
-
-  platforms
-    .command('add <stream>')
-    .description('Add a platform.')
-    .option('--server <url>', 'an rtmp:// or rtmps:// address; not needed for youtube, facebook and twitch')
-    .requiredOption('--key <key>', 'the stream key there; - reads it from standard input', secretValue)
-    .option('--name <name>')
-    .option('--template <name>', 'custom, youtube, facebook, twitch …', 'custom')
-    .action(
-      withClient<PlatformOptions, [string]>(async ({ client, options }, stream) => {
-        const { server, key, name, template } = options;
-        printObject(await client.platforms.create(stream, { server, key, name, template }), options);
-      }),
-    );
-
-  platforms
-    .command('update <stream> <platform>')
-    .description('Change a platform; works while live.')
-    .option('--server <url>')
-    .option('--key <key>', 'the stream key there; - reads it from standard input', secretValue)
-    .option('--name <name>')
-    .option('--enable', 'push to it')
-    .option('--no-enable', 'pause it')
-    .action(
-      withClient<PlatformOptions, [string, string]>(async ({ client, options }, stream, id) => {
-        const { server, key, name, enable: enabled } = options;
-        const change: PlatformChange = { server, key, name, enabled };
-        printObject(await client.platforms.update(stream, id, change), options);
-      }),
-    );
-
-  platforms
-    .command('remove <stream> <platform>')
-    .description('Remove a platform.')
-    .action(
-      withClient<object, [string, string]>(async ({ client, options }, stream, id) =>
-        printDone(`${id} is removed.`, await client.platforms.delete(stream, id), options),
-      ),
-    );
+  addPlatformCommands(streams.command('platforms').description('Where else a live stream is pushed to.'));
+  addPull(streams);
 }
 
 const changeOf = ({ name, disabled, set }: StreamOptions): LiveStreamChange => ({

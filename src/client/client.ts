@@ -21,6 +21,7 @@ import type {
   Platform,
   PlatformChange,
   PlatformCreate,
+  PlatformTemplate,
   Resend,
   Resent,
   Role,
@@ -57,7 +58,7 @@ interface Resource<Item, Create, Change, Created = Item> {
 export interface Client {
   readonly liveStreams: Omit<Resource<LiveStream, LiveStreamChange, LiveStreamChange>, 'list'> & {
     list(query?: Page & { low_latency_playback?: boolean }, options?: CallOptions): Promise<List<LiveStream>>;
-    /** A new password in the key. The old one goes on to work for `overlap_s`; with 0 the encoder is cut. */
+    /** A new password in the key, or in the backup encoder's. The old one goes on to work for `overlap_s`; with 0 the encoder is cut. */
     rotateKey(id: string, values?: Partial<KeyRotation>, options?: CallOptions): Promise<LiveStream>;
     /** Of the running broadcast; 404 while the live stream is offline. */
     stats(id: string, options?: CallOptions): Promise<Stats>;
@@ -68,6 +69,10 @@ export interface Client {
     create(liveStreamId: string, values: Partial<PlatformCreate>, options?: CallOptions): Promise<Platform>;
     update(liveStreamId: string, id: string, change: PlatformChange, options?: CallOptions): Promise<Platform>;
     delete(liveStreamId: string, id: string, options?: CallOptions): Promise<Success>;
+    /** Connects to it anew, at once; 409 when nothing is pushed to it. */
+    restart(liveStreamId: string, id: string, options?: CallOptions): Promise<Platform>;
+    /** The services that are known. */
+    templates(options?: CallOptions): Promise<List<PlatformTemplate>>;
   };
   readonly subSecondStreams: Resource<SubSecondStream, SubSecondStreamChange, SubSecondStreamChange>;
   readonly webhookEndpoints: Resource<
@@ -148,6 +153,8 @@ export function createClient(clientOptions: ClientOptions): Client {
       create: (liveStreamId, body, options) => call('POST', platforms(liveStreamId), { body }, options),
       update: (liveStreamId, id, body, options) => call('PATCH', at(platforms(liveStreamId), id), { body }, options),
       delete: (liveStreamId, id, options) => call('DELETE', at(platforms(liveStreamId), id), {}, options),
+      restart: (liveStreamId, id, options) => call('POST', `${at(platforms(liveStreamId), id)}/restart`, {}, options),
+      templates: (options) => call('GET', '/platform_templates', { query: { limit: 100 } }, options),
     },
     subSecondStreams: resource('/sub_second_streams'),
     webhookEndpoints: {

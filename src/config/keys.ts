@@ -32,12 +32,17 @@ export interface Config {
   readonly reconnectWindowMs: number;
   readonly publisherTimeoutMs: number;
   readonly takeoverAfterMs: number;
+  readonly backupTakeoverMs: number;
+  readonly pullMaxFfmpeg: number;
   readonly partTargetMs: number;
   readonly segmentMs: number;
   readonly liveWindowMs: number;
   readonly rtmpMaxConnections: number;
   readonly rtmpMaxConnectionsPerAddress: number;
   readonly rtmpFailuresPerMinute: number;
+  /** By RTMP and HTTP-FLV together. */
+  readonly maxPlayers: number;
+  readonly rtmpPlayMergeMs: number;
   /** Of one environment. */
   readonly maxLiveStreams: number;
   /** Of one access token or person; 0: no limit. */
@@ -170,6 +175,12 @@ export const KEYS: readonly Key[] = [
     description: 'Milliseconds of silence after which a second connection with the same key takes over.',
   },
   {
+    name: 'backup_takeover_ms',
+    schema: whole(100, 60_000),
+    default: 900,
+    description: 'Milliseconds of silence after which the backup encoder takes over.',
+  },
+  {
     name: 'part_target_ms',
     schema: whole(100, 2000),
     default: 334,
@@ -195,10 +206,29 @@ export const KEYS: readonly Key[] = [
     description: 'Encoder connections at a time from one address; loopback is exempt.',
   },
   {
+    name: 'pull_max_ffmpeg',
+    schema: whole(0, 1000),
+    default: 16,
+    description: 'Processes of ffmpeg at a time: one for each RTSP or SRT source on air; 0: no such sources.',
+  },
+  {
     name: 'rtmp_failures_per_minute',
     schema: count,
     default: 10,
     description: 'Wrong stream keys a minute from one address, after which the answers to further ones are held back.',
+  },
+  {
+    name: 'max_players',
+    schema: count,
+    default: 10_000,
+    description: 'Players at a time over RTMP and HTTP-FLV together; HLS viewers are not limited.',
+  },
+  {
+    name: 'rtmp_play_merge_ms',
+    schema: whole(0, 1000),
+    default: 30,
+    description:
+      'Milliseconds of media that are sent to platforms and RTMP players at once; 0 sends each frame as it comes.',
   },
   {
     name: 'max_live_streams',

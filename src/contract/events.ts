@@ -35,7 +35,7 @@ const Broadcast = Type.Object(
   {
     _id: Type.String(),
     started_at: time('When the encoder was accepted.'),
-    protocol: Type.String({ description: 'rtmp or rtmps.' }),
+    protocol: Type.String({ description: 'rtmp or rtmps; pull-… when it is fetched from a URL.' }),
     address: Type.String({ description: "The encoder's address." }),
   },
   { description: 'One session on air, reconnects within the reconnect window included.' },
@@ -53,7 +53,17 @@ const liveStream = (more: Record<string, TSchema> = {}) =>
   Type.Object({ ...EventLiveStream.properties, ...more }, { additionalProperties: true });
 const reason = Type.String({ description: 'Why, as a stable word.' });
 const video = Type.Object({ _id: Type.String() }, { additionalProperties: true });
-const platform = Type.Object({ stream: EventLiveStream, platform: EventPlatform });
+const platform = (more: Record<string, TSchema> = {}) =>
+  Type.Object({ stream: EventLiveStream, platform: EventPlatform, ...more });
+const PlatformFailure = Type.Object({
+  code: Type.String({ description: 'Stable; docs/guide/platforms.md lists them.' }),
+  message: Type.String({ description: 'What is wrong and what to do.' }),
+  severity: Type.String({
+    enum: ['retrying', 'gave_up'],
+    description: 'retrying: comes back by itself; gave_up: somebody has to change something.',
+  }),
+});
+const Encoder = Type.Object({ protocol: Type.String(), address: Type.String() });
 
 interface EventDefinition {
   readonly description: string;
@@ -78,10 +88,20 @@ export const EVENTS = {
     payload: liveStream(),
   },
   'stream-removed': { description: 'A live stream was deleted.', payload: liveStream() },
-  'stream-platform-added': { description: 'A platform was added to a live stream.', payload: platform },
-  'stream-platform-connected': { description: 'The push to a platform began.', payload: platform, planned: true },
-  'stream-platform-disconnected': { description: 'The push to a platform ended.', payload: platform, planned: true },
-  'stream-platform-removed': { description: 'A platform was removed from a live stream.', payload: platform },
+  'stream-platform-added': { description: 'A platform was added to a live stream.', payload: platform() },
+  'stream-platform-connected': {
+    description: 'A platform accepted the push: it is online there.',
+    payload: platform(),
+  },
+  'stream-platform-disconnected': {
+    description: 'The push to a platform ended; while the broadcast lasts it is tried again, unless somebody ended it.',
+    payload: platform({ reason }),
+  },
+  'stream-platform-error': {
+    description: 'A push fails: told once for each kind of failure, not for every attempt.',
+    payload: platform({ error: PlatformFailure }),
+  },
+  'stream-platform-removed': { description: 'A platform was removed from a live stream.', payload: platform() },
   'recording-exported': {
     description: 'A recording was exported.',
     payload: Type.Object({}, { additionalProperties: true }),
@@ -98,6 +118,16 @@ export const EVENTS = {
   'stream-reconnected': {
     description: 'The encoder came back within the reconnect window.',
     payload: liveStream({ broadcast: Broadcast }),
+  },
+  'stream-publisher-switched': {
+    description: 'The backup encoder took over, or the primary one took its place back; viewers go on watching.',
+    payload: liveStream({
+      broadcast: Broadcast,
+      active: Type.String({ enum: ['primary', 'backup'], description: 'Which of the two feeds the live stream now.' }),
+      from: Encoder,
+      to: Encoder,
+      reason,
+    }),
   },
   'stream-warning': {
     description: 'The encoder does something that viewers suffer from.',

@@ -28,12 +28,14 @@ export {
   LiveStreamQuery,
   mergeSettings,
   PageQuery,
+  PullingStatus,
   Settings,
   SettingsChange,
   SubSecondStream,
   SubSecondStreamChange,
   SubSecondStreamList,
 } from './live-stream.ts';
+export { isMasked, maskSecret, maskServer, maskUrl } from './mask.ts';
 export {
   ChangedMember,
   Invitation,
@@ -50,7 +52,24 @@ export {
   PasswordResetLink,
   RemovedMember,
 } from './organization.ts';
-export { Platform, PlatformChange, PlatformCreate, SERVICE_SERVERS } from './platform.ts';
+export {
+  Platform,
+  PlatformChange,
+  PlatformCreate,
+  PlatformStatus,
+  PlatformTemplate,
+  PlatformTemplateList,
+} from './platform.ts';
+export { COMMON_CODECS, type Codec, PLATFORM_TEMPLATES, templateOf } from './platform-templates.ts';
+export {
+  checkPullingMode,
+  maskPullingMode,
+  PullingMode,
+  type PullingModeChange,
+  type PullWindow,
+  pullUrls,
+  unmaskPullingMode,
+} from './pulling-mode.ts';
 export { type Reading, readAs } from './read.ts';
 export { ExportData, Recording, Recordings, TemporaryRecording, TemporaryRecordings } from './recording.ts';
 export { ROLES, type Role, roleCovers, type TokenRole } from './roles.ts';

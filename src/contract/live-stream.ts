@@ -1,9 +1,17 @@
 import { type Static, type TSchema, Type } from 'typebox';
 import { CodedError } from '../base/index.ts';
 import { listOf } from './answers.ts';
-import { BroadcastingStatus, Platform } from './platform.ts';
+import { BroadcastingStatus, connectionStatus, Platform, severity } from './platform.ts';
+import {
+  checkPullingMode,
+  PullingMode,
+  type PullingModeChange,
+  PullingModeChange as PullingModeChangeSchema,
+  unmaskPullingMode,
+} from './pulling-mode.ts';
 
 const optional = <T extends TSchema>(type: T) => Type.Optional(type);
+const nullable = <T extends TSchema>(type: T) => Type.Union([type, Type.Null()]);
 const texts = (description: string) => Type.Array(Type.String({ maxLength: 255 }), { maxItems: 250, description });
 /** Of a live stream's settings as JSON, so that a page of a list stays small (S50). */
 const MAX_SETTINGS_BYTES = 16 * 1024;
@@ -12,9 +20,15 @@ export type Environment = 'production' | 'development';
 
 /** In words of the contract (liveapi-contract.md §2.2), both dialects' together. */
 const SETTINGS = {
-  pulling_mode: Type.Object(
-    { enabled: optional(Type.Boolean()), url: optional(Type.String({ maxLength: 2048 })) },
-    { description: 'Fetch the stream from a URL; {} is off.' },
+  pulling_mode: PullingMode,
+  backup_encoder: Type.Partial(
+    Type.Object({
+      give_back: Type.Boolean({
+        description:
+          'Whether the encoder with the primary key gets its place back when it returns; true when not given.',
+      }),
+    }),
+    { description: 'The encoder that publishes with ingest.backup_key.' },
   ),
   abr: Type.Boolean({ description: 'Adaptive bitrate: transcode into several renditions.' }),
   cloud_recording: Type.Boolean({
@@ -37,10 +51,13 @@ export const Settings = Type.Partial(Type.Object(SETTINGS), { description: 'Sett
 export type Settings = Static<typeof Settings>;
 
 /** What changes of the settings: null takes a key back to its default, unknown keys are ignored. */
-export type SettingsChange = { readonly [Key in keyof Settings]?: Settings[Key] | null };
+export type SettingsChange = {
+  readonly [Key in keyof Settings]?: (Key extends 'pulling_mode' ? PullingModeChange : Settings[Key]) | null;
+};
+const CHANGES = { ...SETTINGS, pulling_mode: PullingModeChangeSchema };
 export const SettingsChange = Type.Unsafe<SettingsChange>(
   Type.Object(
-    Object.fromEntries(Object.entries(SETTINGS).map(([key, type]) => [key, optional(Type.Union([type, Type.Null()]))])),
+    Object.fromEntries(Object.entries(CHANGES).map(([key, type]) => [key, optional(Type.Union([type, Type.Null()]))])),
     { description: 'Merged with what is set, objects key by key; null takes a key back to its default.' },
   ),
 );
@@ -65,6 +82,9 @@ export const KeyRotation = Type.Object(
       default: 0,
       description: 'Seconds that the key before stays valid. 0: it dies at once, and an encoder on air is cut.',
     }),
+    which: Type.Unsafe<'primary' | 'backup'>(
+      Type.String({ enum: ['primary', 'backup'], default: 'primary', description: 'The backup key has no overlap.' }),
+    ),
   },
   { $id: 'KeyRotation' },
 );
@@ -77,6 +97,13 @@ const identity = {
   ingest: Type.Object({
     server: Type.String({ description: 'What OBS calls the server.' }),
     key: Type.String({ description: 'The stream key, with its password: a secret.' }),
+    backup_key: optional(
+      Type.String({
+        description:
+          'The key of a second encoder, which stands by and takes over when the first falls silent: a secret.',
+        examples: ['lv_0d1e2f3a4b5c11eeb0a1c2d3e4f50617?password=1f2e3d4c'],
+      }),
+    ),
   }),
 };
 const EmbedUrl = Type.String({ description: 'A page with the player: opens in a browser or an iframe.' });
@@ -87,6 +114,32 @@ const state = {
   organization: Type.String(),
   creation_time: Type.String({ format: 'date-time' }),
 };
+
+/** How the pull of a live stream fares. An own addition. */
+export const PullingStatus = Type.Object(
+  {
+    state: Type.String({
+      enum: ['off', 'waiting', 'connecting', 'online', 'retrying', 'refused', 'standby'],
+      description: 'waiting: for a viewer or its time; standby: an encoder feeds the live stream.',
+    }),
+    severity,
+    ...connectionStatus,
+    url: nullable(
+      Type.String({
+        description: 'Its password is masked, its query left out.',
+        examples: ['rtmp://a.example.net/live'],
+      }),
+    ),
+    url_index: Type.Integer({ description: 'Which one: 0 is url, or the first of urls.' }),
+    protocol: nullable(Type.String({ description: 'Once it is known; such as pull-hls.', examples: ['pull-hls'] })),
+    bytes_received: Type.Integer({ description: "Since the server's start." }),
+  },
+  {
+    $id: 'PullingStatus',
+    description: 'How the pull fares, while settings.pulling_mode is enabled: our own addition.',
+  },
+);
+export type PullingStatus = Static<typeof PullingStatus>;
 
 /** A live stream as the API shows it. Times are ISO 8601 in UTC with milliseconds. */
 export const LiveStream = Type.Object(
@@ -102,10 +155,24 @@ export const LiveStream = Type.Object(
     settings: Settings,
     pull_urls: optional(
       Type.Object(
-        { rtmp: optional(Type.String()), srt: optional(Type.String()) },
-        { description: 'Only while online, and only where the server serves such players.' },
+        {
+          rtmp: optional(
+            Type.String({
+              description: 'For RTMP players and other servers.',
+              examples: ['rtmp://in.example.net/lv_0d1e2f3a4b5c11eeb0a1c2d3e4f50617'],
+            }),
+          ),
+          flv: optional(
+            Type.String({
+              description: 'The same as FLV over HTTP: our own addition.',
+              examples: ['https://live.example.net/live/lv_0d1e2f3a4b5c11eeb0a1c2d3e4f50617.flv'],
+            }),
+          ),
+        },
+        { description: 'Only while online. There is no srt: the server serves no SRT players.' },
       ),
     ),
+    pulling_status: optional(PullingStatus),
     ...state,
   },
   { $id: 'LiveStream' },
@@ -154,14 +221,24 @@ export type LiveStreamQuery = Static<typeof LiveStreamQuery>;
 
 /**
  * Lays `change` over `settings`: objects are merged key by key, lists and plain values replaced, null takes a key away.
- * @throws CodedError bad_request when the outcome takes more than 16 KiB as JSON
+ * @throws CodedError bad_request when the outcome takes more than 16 KiB as JSON, or its pulling mode does not fit together or
+ * has a password masked that is not known
  */
 export function mergeSettings(settings: Settings, change: SettingsChange): Settings {
-  const pulling_mode = change.pulling_mode === null ? {} : { ...settings.pulling_mode, ...change.pulling_mode };
-  const merged = Object.entries({ ...settings, ...change, pulling_mode });
-  const outcome: Settings = Object.fromEntries(merged.filter(([, value]) => value !== null));
+  const merged: Record<string, unknown> = { ...settings, ...change };
+  const { pulling_mode = {} } = settings;
+  const pull = change.pulling_mode;
+  merged.pulling_mode =
+    pull === null ? {} : defined({ ...pulling_mode, ...(pull && unmaskPullingMode(pull, pulling_mode)) });
+  if (change.backup_encoder) merged.backup_encoder = { ...settings.backup_encoder, ...change.backup_encoder };
+  const outcome: Settings = defined(merged);
+  if (pull) checkPullingMode(outcome.pulling_mode ?? {});
   const size = new TextEncoder().encode(JSON.stringify(outcome)).length;
   if (size > MAX_SETTINGS_BYTES)
     throw new CodedError('bad_request', `The settings take ${size} bytes as JSON: ${MAX_SETTINGS_BYTES} are allowed.`);
   return outcome;
 }
+
+/** Without the keys that are null. */
+const defined = (values: object): object =>
+  Object.fromEntries(Object.entries(values).filter(([, value]) => value !== null && value !== undefined));

@@ -48,6 +48,8 @@ function pick(shape: Shape, value: unknown, fromText: boolean): unknown {
   if (typeof value === 'string' && value.includes('\0'))
     throw new CodedError('bad_request', 'A text holds a NUL character: leave it out.');
   if (fromText && typeof value === 'string') value = fromString(shape, value);
+  const { items } = shape;
+  if (items?.properties && Array.isArray(value)) return value.map((item) => pick(items, item, false));
   if (!shape.properties || typeof value !== 'object' || value === null || Array.isArray(value)) return value;
   const picked: Record<string, unknown> = {};
   for (const key of Object.keys(shape.properties)) {

@@ -45,8 +45,11 @@ export const Stats = Type.Object(
     status: Type.String({ enum: ['running', 'waiting'], description: '`waiting`: connected, and no media yet.' }),
     running: Type.Boolean({ description: 'Media has come.' }),
     alive: Type.Boolean({ description: 'Something has come from the encoder in the last seconds.' }),
-    url: Type.String(),
-    published_via: Type.String({ description: '`rtmp` or `rtmps`.' }),
+    url: Type.String({
+      description: '`publish://`, or where it is fetched from.',
+      examples: ['publish://'],
+    }),
+    published_via: Type.String({ description: '`rtmp` or `rtmps`; `pull-…` when it is fetched from a URL.' }),
     published_from: Type.String({ description: "The encoder's address." }),
     opened_at: unixMs('When the broadcast began.'),
     start_running_at: unixMs('When its first media came; opened_at until then.'),
@@ -66,11 +69,39 @@ export const Stats = Type.Object(
     dropped: Type.Integer({ description: 'Frames that could not be used or passed on.' }),
     advice: Type.Array(Advice, { description: 'What the encoder does that viewers suffer from; empty is good.' }),
     pull_urls: Type.Object(
-      { rtmp: optional(Type.String()), srt: optional(Type.String()) },
+      { rtmp: optional(Type.String()), flv: optional(Type.String()) },
       { description: 'Where such players find the stream; only those that the server serves.' },
     ),
     srt_port_resolve: Type.Null({ description: 'The server takes no SRT yet.' }),
-    push_stats: Type.Unsafe<object>(Type.Object({}, { additionalProperties: true })),
+    push_stats: Type.Unsafe<Readonly<Record<string, { sent_bytes: number; status: string }>>>(
+      Type.Object(
+        {},
+        {
+          additionalProperties: {
+            type: 'object',
+            properties: { sent_bytes: { type: 'integer' }, status: { type: 'string' } },
+            required: ['sent_bytes', 'status'],
+          },
+          description:
+            "By target URL, its key masked: what was sent to each platform; status is `running`, or the platform's state.",
+          examples: [{ 'rtmps://a.rtmps.youtube.com/live2/****5678': { sent_bytes: 13_650_000, status: 'running' } }],
+        },
+      ),
+    ),
+    active_encoder: Type.String({
+      enum: ['primary', 'backup'],
+      description: 'With which key the encoder that feeds it publishes.',
+    }),
+    standby: nullable(
+      Type.Object(
+        {
+          published_via: Type.String({ examples: ['rtmp'] }),
+          published_from: Type.String({ examples: ['192.0.2.11'] }),
+          since: Type.String({ format: 'date-time' }),
+        },
+        { description: 'The encoder that stands by and would take over.' },
+      ),
+    ),
     media_info: Type.Object({ flow_type: Type.String(), stream_id: Type.String(), tracks: Type.Array(Track) }),
   },
   { $id: 'Stats' },

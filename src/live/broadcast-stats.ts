@@ -8,6 +8,10 @@ export interface BroadcastStats {
   readonly broadcastId: string;
   readonly playbackId: string;
   readonly publisher: EventPublisher;
+  /** Which encoder that is. */
+  readonly active: 'primary' | 'backup';
+  /** The encoder that would take over; since when (ms since 1970) it stands by. */
+  readonly standby: (EventPublisher & { readonly sinceMs: number }) | null;
   /** Something has come from the publisher in the last seconds. */
   readonly alive: boolean;
   /** Milliseconds since 1970, of the broadcast and of its first packet (null before it). */

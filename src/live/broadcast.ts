@@ -1,11 +1,12 @@
 import { type Logger, monotonicMs } from '../base/index.ts';
-import { type Packet, toMs } from '../media/index.ts';
+import { type Packet, type Track, toMs } from '../media/index.ts';
 import { type BroadcastStats, describeTracks } from './broadcast-stats.ts';
 import { Meter } from './meter.ts';
-import type { Authorisation, BroadcastEnd, BroadcastEvent } from './ports.ts';
+import type { Authorisation, BroadcastEnd, BroadcastEvent, PlatformNews, SwitchReason } from './ports.ts';
 import type { Publisher, PublisherEnd } from './publisher.ts';
 import type { Reader, Run } from './reader.ts';
 import { type ReaderLimits, ReaderSeat } from './reader-seat.ts';
+import { describePublisher, type Standby } from './standby.ts';
 
 /** A step forward of more than this, or back by more than the other, breaks the time line: a new run, one discontinuity. */
 const JUMP_FORWARD_MS = 4000;
@@ -22,6 +23,16 @@ type News<Event = BroadcastEvent> = Event extends BroadcastEvent
   ? Omit<Event, 'broadcastId' | 'liveStreamId' | 'number' | 'atMs'>
   : never;
 
+/** A publisher that takes the place of another, with what it has sent before. */
+export interface Successor {
+  readonly publisher: Publisher;
+  readonly priority: 0 | 1;
+  readonly reason: SwitchReason;
+  readonly packets: readonly Packet[];
+  /** How long ago the first of them came. */
+  readonly ageMs: number;
+}
+
 const READER_LIMITS: ReaderLimits = { maxBytes: 32 << 20, maxMs: 10_000, maxDroppingMs: 60_000 };
 
 /**
@@ -32,11 +43,14 @@ export class Broadcast {
   /** Never used again, across restarts too: it stands in the paths of segments. */
   readonly id: string;
   readonly authorisation: Authorisation;
+  /** The encoder that would take over; only Backup sets it. */
+  standby: Standby | null = null;
   readonly #log: Logger;
   readonly #tell: (event: BroadcastEvent) => void;
   readonly #meter: Meter;
   readonly #seats: ReaderSeat[] = [];
   #publisher: Publisher | null = null;
+  #priority: 0 | 1 = 0;
   #run: Run | null = null;
   #runs = 0;
   #ended = false;
@@ -50,9 +64,12 @@ export class Broadcast {
   #publishers = 0;
   readonly #openedAtMs = Date.now();
   #runningSinceMs: number | null = null;
-  /** From publishers that are gone. */
+  /** From publishers that are gone, less what the present one had sent before its turn. */
   #earlierBytes = 0;
   #events = 0;
+  /** Platforms that were told as connected, and not as disconnected. */
+  readonly #platforms = new Set<string>();
+  readonly #onEnd: (() => void)[] = [];
 
   /** `tell` takes the broadcast's events and returns at once. */
   constructor(id: string, authorisation: Authorisation, log: Logger, tell: (event: BroadcastEvent) => void = () => {}) {
@@ -74,8 +91,46 @@ export class Broadcast {
     return this.#publisher;
   }
 
+  /** Of the publisher: 0 the primary encoder (or a pull), 1 the backup. */
+  get priority(): 0 | 1 {
+    return this.#priority;
+  }
+
   get ended(): boolean {
     return this.#ended;
+  }
+
+  /** What the publisher sends, as far as it has come: video first. */
+  get tracks(): readonly Track[] {
+    const { video, audio } = this.#meter;
+    return [video.track, audio.track].filter((track) => track !== null);
+  }
+
+  /** Live streams that the present publisher's media has come through, oldest first. Pushes name them, and this one after them. */
+  get via(): readonly string[] {
+    return this.#publisher?.via ?? [];
+  }
+
+  /**
+   * `listener` is called once, when the broadcast is over: before its readers are told, and before `disconnected`, so that
+   * what it tells of its platforms comes before that.
+   */
+  onEnd(listener: () => void): void {
+    this.#onEnd.push(listener);
+  }
+
+  /**
+   * Tells what happened to one of its platforms. A connection that is told twice is told once; one that is open when the broadcast
+   * ends is told as over (`stream_ended`) by then. After the end nothing is told.
+   */
+  tellPlatform(news: PlatformNews): void {
+    const { kind, platformId } = news;
+    if (this.#ended) return;
+    if (kind === 'platform_connected') {
+      if (this.#platforms.has(platformId)) return;
+      this.#platforms.add(platformId);
+    } else if (kind === 'platform_disconnected' && !this.#platforms.delete(platformId)) return;
+    this.#news(news);
   }
 
   /** Adds a reader; it gets everything from the next run on, or the running one's packets at once. */
@@ -116,11 +171,28 @@ export class Broadcast {
   }
 
   /** Gives the broadcast a publisher. Only the registry calls this, and only when there is none. */
-  attach(publisher: Publisher): void {
+  attach(publisher: Publisher, priority: 0 | 1 = 0): void {
     this.#publisher = publisher;
+    this.#priority = priority;
     this.#meter.startPublisher();
-    const { id, protocol, remoteAddress: address } = publisher;
-    this.#news({ kind: 'connected', publisher: { id, protocol, address }, first: this.#publishers++ === 0 });
+    this.#news({ kind: 'connected', publisher: describePublisher(publisher), first: this.#publishers++ === 0 });
+  }
+
+  /** Another publisher goes on at once, with a run of its own. Only Backup calls this, and only while there is a publisher. */
+  switchTo({ publisher, priority, reason, packets, ageMs }: Successor): void {
+    const from = describePublisher(this.#publisher!);
+    this.#earlierBytes = this.bytesIn - publisher.bytesReceived;
+    this.#publisher = publisher;
+    this.#priority = priority;
+    this.#pause();
+    this.#meter.startPublisher();
+    const active = priority === 0 ? 'primary' : 'backup';
+    this.#news({ kind: 'publisher_switched', from, to: describePublisher(publisher), active, reason });
+    if (packets.length > 0) {
+      const { dts, track } = packets[0]!;
+      this.#startRun(toMs(dts, track.timescale), Date.now() - ageMs);
+    }
+    for (const packet of packets) this.write(packet);
   }
 
   /** The publisher sends a codec that is not carried. */
@@ -144,7 +216,9 @@ export class Broadcast {
     return {
       broadcastId: this.id,
       playbackId: this.authorisation.playbackId,
-      publisher: { id: publisher.id, protocol: publisher.protocol, address: publisher.remoteAddress },
+      publisher: describePublisher(publisher),
+      active: this.#priority === 0 ? 'primary' : 'backup',
+      standby: this.standby && { ...describePublisher(this.standby.publisher), sinceMs: this.standby.sinceMs },
       alive: monotonicMs() - publisher.lastDataMs < ALIVE_MS,
       openedAtMs: this.#openedAtMs,
       runningSinceMs: this.#runningSinceMs,
@@ -206,19 +280,32 @@ export class Broadcast {
     this.#log.info({ broadcast: this.id, publisher: this.#publisher.id, reason }, 'publisher left');
     this.#earlierBytes = this.bytesIn;
     this.#publisher = null;
-    this.#run = null;
-    this.#meter.startRun();
     if (waitMs > 0) this.#news({ kind: 'reconnecting', reason, untilMs: Date.now() + waitMs });
-    for (const seat of this.#seats) seat.onPause();
+    this.#pause();
   }
 
   /** Ends the broadcast for good. */
   end(reason: BroadcastEnd): void {
     if (this.#ended) return;
-    this.#ended = true;
     this.#meter.end();
+    for (const listener of this.#onEnd.splice(0)) {
+      try {
+        listener();
+      } catch (error) {
+        this.#log.error({ err: error, broadcast: this.id }, 'end of broadcast failed');
+      }
+    }
+    for (const platformId of this.#platforms)
+      this.tellPlatform({ kind: 'platform_disconnected', platformId, reason: 'stream_ended' });
+    this.#ended = true;
     this.#news({ kind: 'disconnected', reason });
     for (const seat of this.#seats.splice(0)) seat.onEnd();
+  }
+
+  #pause(): void {
+    this.#run = null;
+    this.#meter.startRun();
+    for (const seat of this.#seats) seat.onPause();
   }
 
   #news(news: News): void {
@@ -233,8 +320,8 @@ export class Broadcast {
     this.#log.info(jump, 'timestamps jumped');
   }
 
-  #startRun(firstDtsMs: number): void {
-    this.#run = { number: this.#runs++, startedAtMs: Date.now(), firstDtsMs };
+  #startRun(firstDtsMs: number, startedAtMs = Date.now()): void {
+    this.#run = { number: this.#runs++, startedAtMs, firstDtsMs };
     this.#lastMs = Number.NaN;
     this.#lastVideo = null;
     this.#lastAudio = null;

@@ -18,14 +18,15 @@ const MAX_ATTEMPTS = 5;
 
 /**
  * Between the media path, which never waits, and whoever writes down what happens on air. Each live stream's events are told in
- * their order, one at a time, again and again while the store is away. When too many wait, warnings go first, the oldest
- * first, then encoders' short absences in pairs; a broadcast's beginning and end stay, as each took an answer of the store.
+ * their order, one at a time, again and again while the store is away. When too many wait, warnings, errors of platforms and
+ * switches go first, the oldest first, then encoders' short absences and platforms' short connections in pairs; a broadcast's
+ * beginning and end stay, as each took an answer of the store.
  */
 export class BroadcastEventQueue {
   readonly #options: Required<EventQueueOptions>;
   readonly #lanes = new Map<string, BroadcastEvent[]>();
-  /** Warnings that wait, oldest first. */
-  readonly #warnings = new Set<BroadcastEvent>();
+  /** What waits and may be missed, oldest first. */
+  readonly #minor = new Set<BroadcastEvent>();
   readonly #sleepers = new Set<() => void>();
   #waiting = 0;
   #dropped = 0;
@@ -50,7 +51,7 @@ export class BroadcastEventQueue {
   tell(event: BroadcastEvent): void {
     if (this.#waiting >= this.#options.maxWaiting && !this.#makeRoom(event)) return;
     this.#waiting++;
-    if (event.kind === 'warning') this.#warnings.add(event);
+    if (isMinor(event)) this.#minor.add(event);
     const lane = this.#lanes.get(event.liveStreamId);
     if (lane) {
       lane.push(event);
@@ -81,7 +82,7 @@ export class BroadcastEventQueue {
     for (let failures = 0; lane.length > 0 && !this.#givenUp; ) {
       // The one under way is no longer among those that may be dropped.
       const event = lane[0]!;
-      this.#warnings.delete(event);
+      this.#minor.delete(event);
       try {
         await this.#options.sink.tell(event);
         failures = 0;
@@ -126,16 +127,16 @@ export class BroadcastEventQueue {
 
   /** Whether there is a place for `event`: what matters less goes, and that may be the event itself. */
   #makeRoom(event: BroadcastEvent): boolean {
-    const [oldest] = this.#warnings;
+    const [oldest] = this.#minor;
     if (oldest) {
       const lane = this.#lanes.get(oldest.liveStreamId)!;
-      this.#warnings.delete(oldest);
+      this.#minor.delete(oldest);
       lane.splice(lane.indexOf(oldest), 1);
       this.#waiting--;
       this.#dropped++;
       return true;
     }
-    if (event.kind === 'warning') {
+    if (isMinor(event)) {
       this.#dropped++;
       return false;
     }
@@ -147,6 +148,23 @@ export class BroadcastEventQueue {
       this.#dropped += 2;
       return false;
     }
+    if (event.kind === 'platform_disconnected' && lane) {
+      const of = (other: BroadcastEvent) =>
+        (other.kind === 'platform_connected' || other.kind === 'platform_disconnected') &&
+        other.platformId === event.platformId;
+      const at = lane.findLastIndex(of);
+      if (at > 0 && lane[at]!.kind === 'platform_connected') {
+        lane.splice(at, 1);
+        this.#waiting--;
+        this.#dropped += 2;
+        return false;
+      }
+    }
     return true;
   }
+}
+
+/** Nothing that follows depends on it. */
+function isMinor({ kind }: BroadcastEvent): boolean {
+  return kind === 'warning' || kind === 'platform_error' || kind === 'publisher_switched';
 }

@@ -1,15 +1,18 @@
 import { type Logger, monotonicMs, newId } from '../base/index.ts';
 import type { Packet } from '../media/index.ts';
+import { Backup } from './backup.ts';
 import { Broadcast } from './broadcast.ts';
 import type { BroadcastStats } from './broadcast-stats.ts';
 import type { Authorisation, BroadcastEnd, BroadcastEvent } from './ports.ts';
-import type { Publisher, PublisherEnd } from './publisher.ts';
+import { isPull, type Publisher, type PublisherEnd } from './publisher.ts';
 
 export interface RegistryOptions {
   /** How long a broadcast waits for its publisher to come back. */
   readonly reconnectWindowMs: number;
   /** A publisher that has sent nothing for this long gives way to another one with the same key. */
   readonly takeoverAfterMs: number;
+  /** How long the encoder on air may be silent until one that stands by takes over. Default: 900 ms. */
+  readonly backupTakeoverMs?: number;
   /** A broadcast begins: readers are added here, before its first packet. */
   readonly onBroadcast: (broadcast: Broadcast) => void;
   /** Takes what happens on air, in order, and returns at once. */
@@ -17,7 +20,10 @@ export interface RegistryOptions {
   readonly log: Logger;
 }
 
-/** The publisher's hold on a broadcast. After `release`, or once another publisher holds it, writing does nothing. */
+/**
+ * The publisher's hold on a broadcast. While it stands by, what it writes waits for its turn; after `release`, or once another
+ * publisher has taken its place, writing does nothing.
+ */
 export class Claim {
   readonly broadcast: Broadcast;
   readonly #registry: LiveRegistry;
@@ -29,7 +35,9 @@ export class Claim {
   }
 
   write(packet: Packet): void {
-    if (this.broadcast.publisher === this.#publisher) this.broadcast.write(packet);
+    const { broadcast } = this;
+    if (broadcast.publisher === this.#publisher) broadcast.write(packet);
+    else if (broadcast.standby?.publisher === this.#publisher) broadcast.standby.take(packet);
   }
 
   /** The publisher sends a codec that is not carried: that becomes advice to the encoder's user. */
@@ -50,12 +58,16 @@ export interface LiveTotals {
   readonly dropped: number;
 }
 
-/** `busy`: a healthy publisher holds the live stream. `disabled`: it was stopped while the key was being checked. */
+/**
+ * `busy`: a healthy publisher holds the live stream. `pull_holds`: a pull does, which does not yield to encoders. `disabled`: it
+ * was stopped while the key was being checked.
+ */
 export type ClaimAnswer =
   | { readonly ok: true; readonly claim: Claim }
-  | { readonly ok: false; readonly reason: 'busy' | 'disabled' };
+  | { readonly ok: false; readonly reason: 'busy' | 'pull_holds' | 'disabled' };
 
 const CONTENDER_POLL_MS = 50;
+const BACKUP_TAKEOVER_MS = 900;
 const STOP_MEMORY_MS = 60_000;
 const TICK_MS = 1000;
 
@@ -65,6 +77,8 @@ interface OnAir {
   window: NodeJS.Timeout | null;
   /** A second publisher is waiting to see whether the first still lives. */
   contended: boolean;
+  /** While an encoder stands by. */
+  backup: Backup | null;
   /** It is being ended: its publisher is not waited for. */
   ending: boolean;
 }
@@ -74,7 +88,7 @@ export class LiveRegistry {
   readonly #options: RegistryOptions;
   readonly #onAir = new Map<string, OnAir>();
   /** Stops of the last minute, by live stream: an authorisation asked for before one is void. */
-  readonly #stops = new Map<string, { ticket: number; atMs: number }>();
+  readonly #stops = new Map<string, { ticket: number; atMs: number; keyOnly: boolean }>();
   #tickets = 0;
   #closed = false;
   readonly #ended = { broadcasts: 0, bytesIn: 0, dropped: 0 };
@@ -116,38 +130,65 @@ export class LiveRegistry {
     return this.#onAir.get(liveStreamId)?.broadcast.publisher != null;
   }
 
+  /** The broadcast that plays under this id; null where none is on air. */
+  find(playbackId: string): Broadcast | null {
+    for (const { broadcast } of this.#onAir.values())
+      if (broadcast.authorisation.playbackId === playbackId) return broadcast;
+    return null;
+  }
+
   /** How many broadcasts there are, with and without a publisher. */
   get size(): number {
     return this.#onAir.size;
   }
 
   /**
-   * Makes `publisher` the one that feeds the live stream. Where nobody holds it this happens before the first `await`; where
-   * a publisher does, it keeps it as long as it shows life within `takeoverAfterMs`, and else is closed (`taken_over`).
+   * Makes `publisher` the one that feeds the live stream, or that stands by: the backup encoder beside the primary, or the other way
+   * round. Where nobody is in the way this happens before the first `await`; a publisher with the same part keeps it as long as it
+   * shows life within `takeoverAfterMs`, and else is closed (`taken_over`). A pull that yields is closed at once (`gave_way`), and
+   * no pull displaces an encoder.
    */
   async claim(authorisation: Authorisation, publisher: Publisher, ticket: number): Promise<ClaimAnswer> {
-    const id = authorisation.liveStreamId;
-    const onAir = this.#onAir.get(id);
-    if (onAir?.broadcast.publisher && !(await this.#gaveWay(onAir))) return { ok: false, reason: 'busy' };
+    const onAir = this.#onAir.get(authorisation.liveStreamId);
+    const rival = onAir && rivalOf(onAir.broadcast, publisher, authorisation.priority ?? 0);
+    if (rival && !(await this.#gaveWay(onAir, rival))) return { ok: false, reason: 'busy' };
     return this.#take(authorisation, publisher, ticket);
   }
 
   /**
-   * Cuts the publisher in this tick and ends the broadcast: `enabled: false`, or the live stream was deleted. After a rotation of
-   * its key the broadcast waits for the encoder to come back with the new one.
+   * Cuts the publishers in this tick and ends the broadcast: `enabled: false`, or the live stream was deleted. After a rotation of
+   * a key the broadcast waits for the encoder to come back with the new one; `which` says whose key that was, and without it both
+   * encoders go.
    */
-  stop(liveStreamId: string, reason: 'disabled' | 'deleted' | 'key_rotated'): void {
+  stop(liveStreamId: string, reason: 'disabled' | 'deleted' | 'key_rotated', which?: 'primary' | 'backup'): void {
     this.#forgetOldStops();
-    this.#stops.set(liveStreamId, { ticket: ++this.#tickets, atMs: monotonicMs() });
+    this.#stops.set(liveStreamId, { ticket: ++this.#tickets, atMs: monotonicMs(), keyOnly: reason === 'key_rotated' });
     const onAir = this.#onAir.get(liveStreamId);
-    if (reason === 'key_rotated') onAir?.broadcast.publisher?.close(reason);
-    else if (onAir) this.#cut(onAir, reason);
+    if (!onAir) return;
+    if (reason !== 'key_rotated') {
+      this.#cut(onAir, reason);
+      return;
+    }
+    const { standby, publisher, priority } = onAir.broadcast;
+    const meant = (of: 0 | 1) => which === undefined || of === (which === 'backup' ? 1 : 0);
+    if (standby && meant(standby.priority)) standby.publisher.close(reason);
+    if (publisher && !isPull(publisher) && meant(priority)) publisher.close(reason);
   }
 
   /** Used by Claim. */
   release(broadcast: Broadcast, publisher: Publisher, reason: PublisherEnd): void {
-    if (broadcast.publisher !== publisher) return;
     const onAir = this.#onAir.get(broadcast.authorisation.liveStreamId);
+    if (broadcast.standby?.publisher === publisher) {
+      onAir?.backup?.close();
+      if (onAir) onAir.backup = null;
+      return;
+    }
+    if (broadcast.publisher !== publisher) return;
+    if (onAir?.backup && !onAir.ending) {
+      onAir.backup.promote(reason);
+      onAir.backup = null;
+      return;
+    }
     const waitMs = onAir && !onAir.ending ? this.#options.reconnectWindowMs : 0;
     broadcast.detach(reason, waitMs);
     if (!onAir || onAir.ending) return;
@@ -164,41 +205,70 @@ export class LiveRegistry {
 
   #take(authorisation: Authorisation, publisher: Publisher, ticket: number): ClaimAnswer {
     const id = authorisation.liveStreamId;
-    if (this.#closed || (this.#stops.get(id)?.ticket ?? 0) > ticket) return { ok: false, reason: 'disabled' };
+    if (this.#closed || this.#stoppedSince(id, ticket, publisher)) return { ok: false, reason: 'disabled' };
+    // Our own connection may be gone by now.
+    if (publisher.closed) return { ok: false, reason: 'busy' };
+    const { priority = 0 } = authorisation;
+    const there = this.#onAir.get(id);
+    const holder = there?.broadcast.publisher;
+    if (there && holder) {
+      const pulls = isPull(publisher);
+      if (!isPull(holder)) {
+        // Whoever waited here beside us may have been quicker.
+        if (pulls || priority === there.broadcast.priority || there.broadcast.standby)
+          return { ok: false, reason: 'busy' };
+        return this.#standBy(there, publisher, authorisation);
+      }
+      if (pulls) return { ok: false, reason: 'busy' };
+      if (!holder.yields) return { ok: false, reason: 'pull_holds' };
+      holder.close('gave_way');
+    }
+    // Closing the pull may have ended more than it.
     let onAir = this.#onAir.get(id);
-    // Whoever waited here beside us may have been quicker; and our own connection may be gone by now.
-    if (onAir?.broadcast.publisher || publisher.closed) return { ok: false, reason: 'busy' };
     if (onAir) {
       clearTimeout(onAir.window ?? undefined);
       onAir.window = null;
     } else {
       const broadcast = new Broadcast(newId(), authorisation, this.#options.log, this.#options.onEvent);
-      onAir = { broadcast, window: null, contended: false, ending: false };
+      onAir = { broadcast, window: null, contended: false, backup: null, ending: false };
       this.#onAir.set(id, onAir);
       this.#ticker ??= setInterval(this.#tick, TICK_MS).unref();
       this.#options.log.info({ broadcast: broadcast.id, liveStream: id }, 'broadcast opened');
       this.#options.onBroadcast(broadcast);
     }
-    onAir.broadcast.attach(publisher);
+    onAir.broadcast.attach(publisher, priority);
     return { ok: true, claim: new Claim(this, onAir.broadcast, publisher) };
   }
 
-  /** Waits until the holder shows life (false) or has been silent for `takeoverAfterMs` (true, and it is closed). */
-  async #gaveWay(onAir: OnAir): Promise<boolean> {
+  #standBy(onAir: OnAir, publisher: Publisher, { priority = 0, giveBack = true }: Authorisation): ClaimAnswer {
+    const { backupTakeoverMs: takeoverMs = BACKUP_TAKEOVER_MS, log } = this.#options;
+    onAir.backup = new Backup(onAir.broadcast, publisher, { priority, giveBack, takeoverMs, log });
+    return { ok: true, claim: new Claim(this, onAir.broadcast, publisher) };
+  }
+
+  /** A check that began before a stop is void; one of a pull has nothing to do with keys. */
+  #stoppedSince(liveStreamId: string, ticket: number, publisher: Publisher): boolean {
+    const stop = this.#stops.get(liveStreamId);
+    return stop !== undefined && stop.ticket > ticket && !(stop.keyOnly && isPull(publisher));
+  }
+
+  /** Waits until the rival shows life (false) or has been silent for `takeoverAfterMs` (true, and it is closed). */
+  async #gaveWay(onAir: OnAir, rival: Publisher): Promise<boolean> {
     if (onAir.contended) return false;
     onAir.contended = true;
     try {
-      const holder = onAir.broadcast.publisher;
-      const seenMs = holder?.lastDataMs;
-      while (holder && onAir.broadcast.publisher === holder) {
-        if (holder.lastDataMs !== seenMs) return false;
-        if (monotonicMs() - holder.lastDataMs >= this.#options.takeoverAfterMs) {
-          holder.close('taken_over');
+      const { broadcast } = onAir;
+      const there = () => broadcast.publisher === rival || broadcast.standby?.publisher === rival;
+      const seenMs = rival.lastDataMs;
+      while (there()) {
+        if (rival.lastDataMs !== seenMs) return false;
+        if (monotonicMs() - rival.lastDataMs >= this.#options.takeoverAfterMs) {
+          rival.close('taken_over');
           return true;
         }
         await new Promise((resolve) => setTimeout(resolve, CONTENDER_POLL_MS));
       }
-      return onAir.broadcast.publisher === null;
+      return true;
     } finally {
       onAir.contended = false;
     }
@@ -211,6 +281,7 @@ export class LiveRegistry {
 
   #cut(onAir: OnAir, reason: 'disabled' | 'deleted' | 'shutdown'): void {
     onAir.ending = true;
+    onAir.broadcast.standby?.publisher.close(reason);
     onAir.broadcast.publisher?.close(reason);
     this.#end(onAir, reason);
   }
@@ -238,4 +309,15 @@ export class LiveRegistry {
       this.#stops.delete(id);
     }
   }
+}
+
+/** Who has the part that `publisher` asks for, and keeps it while it lives. Pulls and encoders do not wait for each other. */
+function rivalOf(
+  { publisher: holder, priority, standby }: Broadcast,
+  publisher: Publisher,
+  wanted: 0 | 1,
+): Publisher | null {
+  if (!holder || isPull(holder) !== isPull(publisher)) return null;
+  if (isPull(holder) || priority === wanted) return holder;
+  return standby?.publisher ?? null;
 }

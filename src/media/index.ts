@@ -10,4 +10,5 @@ export {
   toLengthPrefixed,
   x264KeyframeInterval,
 } from './avc.ts';
+export { forEachAnnexBNal, NAL_IDR, NAL_PPS, NAL_SPS } from './nal.ts';
 export { type AudioTrack, type Packet, type Track, toMs, type VideoTrack } from './packet.ts';

@@ -19,7 +19,18 @@ export interface Readings {
   readonly playlistsRenderedTotal: number;
   /** Requests that are held until their part exists. */
   readonly waiters: number;
+  /** Over RTMP and HTTP-FLV. */
+  readonly players: number;
+  readonly playerBytesTotal: number;
+  readonly playerDroppedFramesTotal: number;
+  /** What platforms and players have still to take, and what the next player begins with. */
+  readonly feedBytes: number;
   readonly windowBytes: number;
+  /** By state, as platforms show it. */
+  readonly pushes: Readonly<Record<string, number>>;
+  readonly pushBytesTotal: number;
+  readonly pushRetriesTotal: number;
+  readonly pulls: Readonly<Record<string, number>>;
   readonly eventsWaiting: number;
   readonly eventsDroppedTotal: number;
 }
@@ -75,6 +86,16 @@ export function addReadings(registry: Registry, read: () => Readings): () => voi
   const rendered = total('playlists_rendered', 'Playlists made; each serves all who ask for it.');
   const waiters = gauge('playback_waiting', 'Playback requests that are held until their part exists.');
   const windowBytes = gauge('window_bytes', 'Media held in memory for viewers.');
+  const players = gauge('players', 'Players over RTMP and HTTP-FLV.');
+  const playerBytes = total('player_bytes', 'Bytes sent to players over RTMP and HTTP-FLV.');
+  const playerDropped = total('player_dropped_frames', 'Frames that players over RTMP and HTTP-FLV were too slow for.');
+  const feedBytes = gauge('feed_bytes', 'Media held in memory for platforms and players.');
+  const states = (name: string, help: string) =>
+    new Gauge({ name: `liveapi_${name}`, help, labelNames: ['state'], registers });
+  const pushes = states('pushes', 'Pushes to platforms by state.');
+  const pushBytes = total('push_bytes', 'Bytes sent to platforms.');
+  const pushRetries = total('push_retries', 'Attempts to reach a platform again.');
+  const pulls = states('pulls', 'Live streams that are fetched from a URL, by state.');
   const eventsWaiting = gauge('broadcast_events_waiting', 'Events of broadcasts that are not written yet.');
   const eventsDropped = total('broadcast_events_dropped', 'Events of broadcasts that were given up.');
   const connections = gauge('rtmp_connections', 'RTMP and RTMPS connections.');
@@ -94,6 +115,14 @@ export function addReadings(registry: Registry, read: () => Readings): () => voi
     set(rendered, now.playlistsRenderedTotal);
     waiters.set(now.waiters);
     windowBytes.set(now.windowBytes);
+    players.set(now.players);
+    set(playerBytes, now.playerBytesTotal);
+    set(playerDropped, now.playerDroppedFramesTotal);
+    feedBytes.set(now.feedBytes);
+    for (const [state, count] of Object.entries(now.pushes)) pushes.set({ state }, count);
+    set(pushBytes, now.pushBytesTotal);
+    set(pushRetries, now.pushRetriesTotal);
+    for (const [state, count] of Object.entries(now.pulls)) pulls.set({ state }, count);
     eventsWaiting.set(now.eventsWaiting);
     set(eventsDropped, now.eventsDroppedTotal);
   };

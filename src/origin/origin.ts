@@ -15,6 +15,11 @@ export interface OriginOptions {
   readonly publicUrl: string;
   /** The folder of the built pages: player.html, audio.html, account.html, assets/. */
   readonly webRoot: string;
+  /**
+   * Somebody wants to watch what is not on air. Null when nothing would bring it; else it is being started, and the promise says
+   * whether it plays.
+   */
+  readonly wanted?: (playbackId: string) => Promise<boolean> | null;
   /** Playback sessions that are counted at a time, of all broadcasts together. */
   readonly maxSessions?: number;
   /** Monotonic milliseconds. */
@@ -42,6 +47,8 @@ export interface Origin {
 }
 
 const MAX_URL = 8192;
+/** Requests that wait for a live stream that is being started, of all together. */
+const MAX_HELD = 2000;
 
 /** Serves playlists, parts, segments and player pages. Reads the built pages at once; holds no socket and no timer. */
 export function createOrigin(options: OriginOptions): Origin {
@@ -54,6 +61,7 @@ export function createOrigin(options: OriginOptions): Origin {
   const viewers = new Viewers(options);
   const requests = { multivariant: 0, media: 0, init: 0, segment: 0, part: 0, viewer: 0 };
   let closed = false;
+  let held = 0;
 
   /** A proxy may hand on the public path with its prefix or without: both are the same resource. */
   const withoutBase = (url: string): string =>
@@ -86,6 +94,37 @@ export function createOrigin(options: OriginOptions): Origin {
   const answerMedia = (req: IncomingMessage, res: ServerResponse, route: Route, query: string) => {
     const playlist = route.broadcastId === '';
     const window = playlist ? shelf.get(route.playbackId) : shelf.find(route.playbackId, route.broadcastId);
+    const coming = playlist && route.kind !== 'viewer' && isAway(window) ? options.wanted?.(route.playbackId) : null;
+    // Who reloads a playlist that has ended is told so; who comes anew waits for the next broadcast. A pause is waited out as always.
+    if (coming && (!window || (window.ended && route.kind === 'multivariant')))
+      void hold(coming, req, res, route, query);
+    else serve(req, res, route, query, window);
+  };
+
+  /** Answers when what was asked for is on air, or does not come. */
+  const hold = async (
+    coming: Promise<boolean>,
+    req: IncomingMessage,
+    res: ServerResponse,
+    route: Route,
+    query: string,
+  ) => {
+    if (held >= MAX_HELD) return sendError(res, 503);
+    held++;
+    const comes = await coming.finally(() => held--);
+    if (req.socket.destroyed) return;
+    const window = comes && !closed ? shelf.get(route.playbackId) : undefined;
+    attempt(req, res, () => (window?.ended ? sendError(res, 404) : serve(req, res, route, query, window)));
+  };
+
+  const serve = (
+    req: IncomingMessage,
+    res: ServerResponse,
+    route: Route,
+    query: string,
+    window: LiveWindow | undefined,
+  ) => {
+    const playlist = route.broadcastId === '';
     if (!window || (route.userId !== null && route.userId !== window.userId)) return sendError(res, 404);
     requests[route.kind]++;
     const audience = viewers.of(window);
@@ -112,17 +151,19 @@ export function createOrigin(options: OriginOptions): Origin {
     sendNothing(res);
   };
 
+  const attempt = (req: IncomingMessage, res: ServerResponse, action: () => void) => {
+    try {
+      action();
+    } catch (error) {
+      log.error({ err: error, url: forLog(req.url ?? '') }, 'media request failed');
+      if (res.headersSent) res.destroy();
+      else sendError(res, 500);
+    }
+  };
+
   return {
     handles,
-    handle(req, res) {
-      try {
-        answer(req, res);
-      } catch (error) {
-        log.error({ err: error, url: forLog(req.url ?? '') }, 'media request failed');
-        if (res.headersSent) res.destroy();
-        else sendError(res, 500);
-      }
-    },
+    handle: (req, res) => attempt(req, res, () => answer(req, res)),
     get renders() {
       return playlists.renders;
     },
@@ -142,6 +183,9 @@ export function createOrigin(options: OriginOptions): Origin {
     },
   };
 }
+
+/** Nobody feeds it now. */
+const isAway = (window: LiveWindow | undefined): boolean => !window || window.ended || window.paused;
 
 function initChunks(window: LiveWindow, route: Route): Buffer[] | null {
   const init = window.init(route.number, route.rendition);

@@ -6,7 +6,7 @@ export type OutboundKind = 'webhook' | 'platform' | 'pull' | 'download';
 
 /** A URL taken apart: what would be connected to, before any name is resolved. */
 export interface Target {
-  readonly scheme: 'http' | 'https' | 'rtmp' | 'rtmps';
+  readonly scheme: 'http' | 'https' | 'rtmp' | 'rtmps' | 'rtsp' | 'srt';
   /** Lower-case name, or an IP address as WHATWG writes it, IPv6 without brackets. */
   readonly host: string;
   readonly port: number;
@@ -14,6 +14,8 @@ export interface Target {
   readonly isAddress: boolean;
   /** What follows host and port: path and query, beginning with `/`; never logged. */
   readonly path: string;
+  /** User name and password of a pull's URL, decoded; null without. For this host and port only; never logged. */
+  readonly credentials: { readonly user: string; readonly password: string } | null;
 }
 
 export interface TargetRules {
@@ -25,18 +27,21 @@ export interface TargetRules {
 const SCHEMES: Record<OutboundKind, readonly Target['scheme'][]> = {
   webhook: ['https'],
   platform: ['rtmp', 'rtmps'],
-  pull: ['http', 'https', 'rtmp', 'rtmps'],
+  pull: ['http', 'https', 'rtmp', 'rtmps', 'rtsp', 'srt'],
   download: ['http', 'https'],
 };
-const DEFAULT_PORTS = { http: 80, https: 443, rtmp: 1935, rtmps: 443 };
+/** SRT has none: its URLs name their port. */
+const DEFAULT_PORTS = { http: 80, https: 443, rtmp: 1935, rtmps: 443, rtsp: 554, srt: 0 };
 const PORTS: Record<OutboundKind, readonly number[]> = {
   webhook: [80, 443],
   platform: [80, 443, 1935, 1936],
-  pull: [80, 443, 1935, 1936, 8080],
+  pull: [80, 443, 554, 1935, 1936, 8080],
   download: [80, 443, 8080],
 };
 /** From here on a port is anybody's; below stand the services that must not be talked to (S37: "8443+"). */
 const FIRST_FREE_PORT = 8443;
+/** Schemes in which a pull's URL may carry a user name and a password. */
+const WITH_USER: readonly string[] = ['http', 'https', 'rtsp'];
 const MAX_URL_LENGTH = 2048;
 
 const refused = (message: string): CodedError => new CodedError('destination_refused', message);
@@ -51,13 +56,17 @@ export function parseTarget(url: string, kind: OutboundKind, rules: TargetRules)
   if (url.length > MAX_URL_LENGTH) throw refused(`The URL must have at most ${MAX_URL_LENGTH} characters.`);
   const schemes = kind === 'webhook' && rules.allowHttpWebhooks ? ['https', 'http'] : SCHEMES[kind];
   // Blanks and control characters are dropped by parsers, and a backslash is a slash to some: none of them may stand here.
-  const match = /^([a-z]+):\/\/([^\s\p{Cc}\\/?#@]+)([/?#][^\s\p{Cc}\\]*)?$/iu.exec(url.trim());
+  const match = /^([a-z]+):\/\/(?:([^\s\p{Cc}\\/?#@]*)@)?([^\s\p{Cc}\\/?#@]+)([/?#][^\s\p{Cc}\\]*)?$/iu.exec(
+    url.trim(),
+  );
   const scheme = match?.[1]?.toLowerCase() as Target['scheme'] | undefined;
-  if (!match || !schemes.includes(scheme!)) {
+  const mayNameUser = kind === 'pull' && WITH_USER.includes(scheme!);
+  if (!match || !schemes.includes(scheme!) || (match[2] !== undefined && !mayNameUser)) {
     const begin = schemes.map((name) => `${name}://`).join(' or ');
-    throw refused(`The URL must begin with ${begin} and a host, without user name, password, blanks or backslashes.`);
+    const without = mayNameUser ? '' : 'user name, password, ';
+    throw refused(`The URL must begin with ${begin} and a host, without ${without}blanks or backslashes.`);
   }
-  const authority = match[2]!;
+  const authority = match[3]!;
   const parsed = URL.parse(`http://${authority}/`);
   // Compared in full: nothing in the authority may have become path, query or user info on the way.
   if (
@@ -71,15 +80,26 @@ export function parseTarget(url: string, kind: OutboundKind, rules: TargetRules)
     throw refused('The host of the URL cannot be read.');
   const written = /:(\d*)$/.exec(authority)?.[1];
   const port = written ? Number(written) : DEFAULT_PORTS[scheme!];
+  if (scheme === 'srt' && !written) throw refused('An srt:// URL must name its port.');
   if (port < FIRST_FREE_PORT && !PORTS[kind].includes(port) && !rules.ports.includes(port))
     throw refused(`Port ${port} is not one that this server connects to (the operator can add it to outbound_ports).`);
   const host = parsed.hostname.replace(/^\[|\]$/g, '').replace(/\.$/, '');
-  return { scheme: scheme!, host, port, isAddress: isIP(host) > 0, path: pathOf(match[3] ?? '', scheme!) };
+  const credentials = match[2] === undefined ? null : credentialsOf(match[2]);
+  return { scheme: scheme!, host, port, isAddress: isIP(host) > 0, path: pathOf(match[4] ?? '', scheme!), credentials };
+}
+
+function credentialsOf(userInfo: string): Target['credentials'] {
+  const [, user, password = ''] = /^([^:]*):?(.*)$/s.exec(userInfo)!;
+  try {
+    return { user: decodeURIComponent(user!), password: decodeURIComponent(password) };
+  } catch {
+    throw refused('The user name and password in the URL cannot be read: write % as %25.');
+  }
 }
 
 function pathOf(rest: string, scheme: Target['scheme']): string {
   const path = rest.replace(/#.*$/s, '').replace(/^(?!\/)/, '/');
-  if (scheme.startsWith('rtmp')) return path;
+  if (!scheme.startsWith('http')) return path;
   const { pathname, search } = new URL(`http://host${path}`);
   return pathname + search;
 }

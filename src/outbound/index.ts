@@ -6,12 +6,13 @@
 export type { OwnListener } from './address-rules.ts';
 export type { OutboundKind } from './destination.ts';
 export type { Connect, Dial } from './dial.ts';
-export type { HttpAnswer } from './http-agent.ts';
+export type { HttpAnswer, HttpStream } from './http-agent.ts';
 export {
   createOutbound,
   type Destination,
   type Outbound,
   type OutboundOptions,
   type RequestOptions,
+  type StreamOptions,
 } from './outbound.ts';
 export type { Resolve } from './resolve.ts';

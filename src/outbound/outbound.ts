@@ -4,7 +4,7 @@ import { CodedError, monotonicMs } from '../base/index.ts';
 import { AddressRules, type OwnListener, reachesOwn } from './address-rules.ts';
 import { type OutboundKind, parseTarget, type Target, type TargetRules } from './destination.ts';
 import { type Connect, dial } from './dial.ts';
-import { HttpAgent, type HttpAnswer, type HttpRequest } from './http-agent.ts';
+import { HttpAgent, type HttpAnswer, type HttpRequest, type HttpStream } from './http-agent.ts';
 import { createResolve, type Resolve } from './resolve.ts';
 
 /** Where a URL leads, checked a moment ago. */
@@ -22,6 +22,8 @@ export interface OutboundOptions {
   readonly allowHttpWebhooks?: boolean;
   /** Where this process itself can be reached: never connected to, whatever `allow` says. Asked each time. */
   readonly ownListeners: () => readonly OwnListener[];
+  /** Where the outside reaches us, perhaps through a proxy that serves others as well: nothing is pulled from there. */
+  readonly ownAddresses?: readonly OwnListener[];
   readonly resolve?: Resolve;
   readonly connect?: Connect;
   /** A connection that fails is told of no sooner (S38). Five seconds, which is what connecting may take at most. */
@@ -32,6 +34,19 @@ export interface RequestOptions extends HttpRequest {
   readonly kind: OutboundKind;
   /** From the start to the last byte of the answer. */
   readonly timeoutMs: number;
+  /** Ends the request. */
+  readonly signal?: AbortSignal;
+}
+
+export interface StreamOptions {
+  readonly kind: 'pull' | 'download';
+  readonly headers?: HttpRequest['headers'];
+  /** From the start to the head of the answer, redirects included. */
+  readonly timeoutMs: number;
+  /** The longest pause in the body. */
+  readonly idleMs: number;
+  /** Ends the request, and the answer. */
+  readonly signal?: AbortSignal;
 }
 
 /** The one way out. */
@@ -47,7 +62,12 @@ export interface Outbound {
    */
   request(url: string, options: RequestOptions): Promise<HttpAnswer>;
   /**
-   * A TCP connection for rtmp, a TLS connection for rtmps; the caller owns it.
+   * A GET whose answer is read as it comes; follows redirects like `request`.
+   * @throws CodedError destination_refused, destination_unreachable
+   */
+  stream(url: string, options: StreamOptions): Promise<HttpStream>;
+  /**
+   * A TCP connection for rtmp and rtsp, a TLS connection for rtmps; the caller owns it.
    * @throws CodedError destination_refused, destination_unreachable
    */
   connectTcp(
@@ -59,6 +79,7 @@ export interface Outbound {
 }
 
 const MAX_REDIRECTS = 3;
+const REDIRECTS: readonly number[] = [301, 302, 303, 307, 308];
 const FAILURE_FLOOR_MS = 5000;
 /** One wording for closed, filtered and silent ports, bad certificates and answers that are not HTTP (S38). */
 const UNREACHABLE = 'The destination could not be reached, or gave no complete answer in time.';
@@ -72,7 +93,7 @@ export function createOutbound(options: OutboundOptions): Outbound {
     ports: options.ports ?? [],
     allowHttpWebhooks: options.allowHttpWebhooks ?? false,
   };
-  const { resolve = createResolve(), connect = dial, failureFloorMs = FAILURE_FLOOR_MS } = options;
+  const { resolve = createResolve(), connect = dial, failureFloorMs = FAILURE_FLOOR_MS, ownAddresses = [] } = options;
 
   async function addressesOf({ host, port, isAddress }: Pick<Target, 'host' | 'port' | 'isAddress'>) {
     const addresses = isAddress ? [host] : await resolve(host).catch(() => []);
@@ -85,51 +106,88 @@ export function createOutbound(options: OutboundOptions): Outbound {
 
   async function check(url: string, kind: OutboundKind): Promise<Destination> {
     const target = parseTarget(url, kind, targetRules);
-    return { ...target, addresses: await addressesOf(target) };
+    const addresses = await addressesOf(target);
+    const { host, port } = target;
+    if (kind === 'pull' && addresses.some((address) => reachesOwn(ownAddresses, host, address, port)))
+      throw new CodedError('destination_refused', 'The URL leads back to this server: it cannot be its own source.');
+    return { ...target, addresses };
   }
 
   // Looks the name up anew, checks what comes, and connects to that and nothing else (S33).
   const agent = new HttpAgent(async (target) => connect({ ...target, addresses: await addressesOf(target) }));
 
-  async function reachable<T>(timeoutMs: number, attempt: () => Promise<T>): Promise<T> {
+  async function reachable<T>(timeoutMs: number, attempt: () => Promise<T>, ended?: AbortSignal): Promise<T> {
     const startedMs = monotonicMs();
     try {
       return await attempt();
     } catch (error) {
       const refusal = [error, (error as Error).cause].find((reason) => reason instanceof CodedError);
       if (refusal) throw refusal;
-      await delay(Math.max(0, Math.min(failureFloorMs, timeoutMs) - (monotonicMs() - startedMs)));
+      // Who has ended it himself learns nothing.
+      const floorMs = ended?.aborted ? 0 : Math.min(failureFloorMs, timeoutMs);
+      await delay(Math.max(0, floorMs - (monotonicMs() - startedMs)), null, { signal: ended }).catch(() => {});
       throw new CodedError('destination_unreachable', UNREACHABLE, { cause: error });
+    }
+  }
+
+  /** Asks, and asks again where it is sent to: three times, by kinds that follow (S34). */
+  async function following<Answer extends Pick<HttpAnswer, 'status' | 'headers'> & { close?(): void }>(
+    url: string,
+    kind: OutboundKind,
+    ownHeaders: HttpRequest['headers'],
+    ask: (destination: Destination, headers: HttpRequest['headers']) => Promise<Answer>,
+  ): Promise<Answer & { readonly url: string }> {
+    let [at, headers] = [url, ownHeaders];
+    for (let redirects = 0; ; redirects++) {
+      // Also when a kept connection will be used: the host may have moved to where nobody may go.
+      const destination = await check(at, kind);
+      if (!destination.scheme.startsWith('http'))
+        throw new CodedError('destination_refused', 'The URL must begin with http:// or https://.');
+      const answer = await ask(destination, headers);
+      const { location } = answer.headers;
+      const follows = kind === 'download' || kind === 'pull';
+      if (!follows || !REDIRECTS.includes(answer.status) || typeof location !== 'string') return { ...answer, url: at };
+      answer.close?.();
+      if (redirects === MAX_REDIRECTS) throw new CodedError('destination_refused', 'There are too many redirects.');
+      const next = URL.parse(location, at);
+      if (!next) throw new CodedError('destination_refused', 'It redirects to what is no URL.');
+      const before = new URL(at);
+      // What was meant for one host is not for another.
+      if (next.origin !== before.origin) headers = {};
+      else if (!next.username) [next.username, next.password] = [before.username, before.password];
+      at = next.href;
     }
   }
 
   return {
     check,
 
-    async request(url, { kind, timeoutMs, ...request }) {
-      const signal = AbortSignal.timeout(timeoutMs);
-      let [at, headers] = [url, request.headers];
-      for (let redirects = 0; ; redirects++) {
-        // Also when a kept connection will be used: the host may have moved to where nobody may go.
-        const destination = await check(at, kind);
-        const answer = await reachable(timeoutMs, () => agent.request(destination, { ...request, headers }, signal));
-        const { location } = answer.headers;
-        const follows = kind === 'download' || kind === 'pull';
-        if (!follows || ![301, 302, 303, 307, 308].includes(answer.status) || typeof location !== 'string')
-          return answer;
-        if (redirects === MAX_REDIRECTS) throw new CodedError('destination_refused', 'There are too many redirects.');
-        const next = URL.parse(location, at);
-        if (!next) throw new CodedError('destination_refused', 'It redirects to what is no URL.');
-        // What was meant for one host is not for another.
-        if (next.origin !== new URL(at).origin) headers = {};
-        at = next.href;
+    async request(url, { kind, timeoutMs, signal: ended, ...request }) {
+      const late = AbortSignal.timeout(timeoutMs);
+      const signal = ended ? AbortSignal.any([ended, late]) : late;
+      return following(url, kind, request.headers, (destination, headers) =>
+        reachable(timeoutMs, () => agent.request(destination, { ...request, headers }, signal), ended),
+      );
+    },
+
+    async stream(url, { kind, headers = {}, timeoutMs, idleMs, signal }) {
+      // Lifted with the head: what follows may take as long as it likes.
+      const late = new AbortController();
+      const timer = setTimeout(() => late.abort(new Error('no answer in time')), timeoutMs);
+      const either = signal ? AbortSignal.any([signal, late.signal]) : late.signal;
+      try {
+        return await following(url, kind, headers, (destination, kept) =>
+          reachable(timeoutMs, () => agent.stream(destination, kept, { signal: either, idleMs }), signal),
+        );
+      } finally {
+        clearTimeout(timer);
       }
     },
 
     async connectTcp(url, kind) {
       const destination = await check(url, kind);
-      if (!destination.scheme.startsWith('rtmp'))
-        throw new CodedError('destination_refused', 'The URL must begin with rtmp:// or rtmps://.');
+      if (!/^rt[ms]ps?$/.test(destination.scheme))
+        throw new CodedError('destination_refused', 'The URL must begin with rtmp://, rtmps:// or rtsp://.');
       const { host, addresses, port, scheme } = destination;
       const socket = await reachable(failureFloorMs, () => connect({ host, addresses, port, tls: scheme === 'rtmps' }));
       return { socket, destination };

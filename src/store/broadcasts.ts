@@ -1,11 +1,12 @@
 import type { Kysely, Selectable } from 'kysely';
 import type { EventName } from '../contract/index.ts';
-import type { BroadcastEnd, BroadcastEvent, BroadcastEvents } from '../live/index.ts';
+import type { BroadcastEnd, BroadcastEvent, BroadcastEvents, PlatformNews } from '../live/index.ts';
 import { liveStreamPayload, readSubject } from './event-payloads.ts';
 import type { BroadcastsTable } from './event-tables.ts';
 import type { Scope } from './live-stream-row.ts';
 import { newestFirst } from './newest-first.ts';
 import { abandoned } from './nodes.ts';
+import { endPlatforms, tellPlatform } from './platform-events.ts';
 import { recordEvent } from './record-event.ts';
 import type { Tables } from './schema.ts';
 
@@ -47,7 +48,11 @@ export class BroadcastStore implements Broadcasts {
         ? begin(transaction, event, this.#node)
         : advance(transaction, event, this.#node));
       // Told before, or its live stream was deleted before it was written.
-      if (broadcast) await record(transaction, broadcast, nameOf(event), event.atMs, detailsOf(event, broadcast));
+      if (!broadcast) return;
+      if (isPlatformNews(event)) return tellPlatform(transaction, event);
+      if (event.kind === 'disconnected')
+        await endPlatforms(transaction, { connected_broadcast: broadcast.id }, 'stream_ended', event.atMs);
+      await record(transaction, broadcast, nameOf(event), event.atMs, detailsOf(event, broadcast));
     });
   }
 
@@ -92,7 +97,10 @@ export async function endOpen(
     .where('ended_ms', 'is', null)
     .returningAll()
     .execute();
-  for (const row of rows) await record(transaction, row, 'stream-disconnected', atMs, ended(row, reason));
+  for (const row of rows) {
+    await endPlatforms(transaction, { connected_broadcast: row.id }, reason, atMs);
+    await record(transaction, row, 'stream-disconnected', atMs, ended(row, reason));
+  }
   return rows.length;
 }
 
@@ -141,6 +149,7 @@ async function advance(
     .set({
       last_number: event.number,
       ...(event.kind === 'connected' && { protocol: event.publisher.protocol, address: event.publisher.address }),
+      ...(event.kind === 'publisher_switched' && { protocol: event.to.protocol, address: event.to.address }),
       ...(event.kind === 'disconnected' && { ended_ms: event.atMs, reason: event.reason }),
     })
     .where('id', '=', event.broadcastId)
@@ -163,7 +172,11 @@ async function record(transaction: Kysely<Tables>, row: Broadcast, name: EventNa
   });
 }
 
-function nameOf(event: BroadcastEvent): EventName {
+type PlatformEvent = Extract<BroadcastEvent, PlatformNews>;
+
+const isPlatformNews = (event: BroadcastEvent): event is PlatformEvent => event.kind.startsWith('platform_');
+
+function nameOf(event: Exclude<BroadcastEvent, PlatformEvent>): EventName {
   switch (event.kind) {
     case 'connected':
       return event.first ? 'stream-connected' : 'stream-reconnected';
@@ -171,18 +184,24 @@ function nameOf(event: BroadcastEvent): EventName {
       return 'stream-reconnecting';
     case 'disconnected':
       return 'stream-disconnected';
+    case 'publisher_switched':
+      return 'stream-publisher-switched';
     case 'warning':
       return event.raised ? 'stream-warning' : 'stream-warning-cleared';
   }
 }
 
 /** Viewers of a live stream that reconnects go on watching: it is online. */
-function detailsOf(event: BroadcastEvent, broadcast: Broadcast): object {
+function detailsOf(event: Exclude<BroadcastEvent, PlatformEvent>, broadcast: Broadcast): object {
   if (event.kind === 'disconnected') return ended(broadcast, event.reason);
   const online = { broadcasting_status: 'online', broadcast: shown(broadcast) };
   if (event.kind === 'connected') return online;
   if (event.kind === 'reconnecting')
     return { ...online, reason: event.reason, until: new Date(event.untilMs).toISOString() };
+  if (event.kind === 'publisher_switched') {
+    const [from, to] = [event.from, event.to].map(({ protocol, address }) => ({ protocol, address }));
+    return { ...online, active: event.active, from, to, reason: event.reason };
+  }
   const { code, severity, message } = event;
   return { ...online, warning: { code, severity, message } };
 }

@@ -2,9 +2,10 @@ import { type Kysely, type Selectable, sql } from 'kysely';
 import { type Logger, monotonicMs, type SecretBox } from '../base/index.ts';
 import type { DeliveriesTable } from './event-tables.ts';
 import { toBody } from './events.ts';
-import { type DeliveryAttempt, type DeliveryOutcome, finishDelivery } from './finish-delivery.ts';
+import { type DeliveryAttempt, type DeliveryOutcome, type Finished, finishDeliveries } from './finish-delivery.ts';
 import { abandoned } from './nodes.ts';
 import type { Tables } from './schema.ts';
+import { together } from './together.ts';
 import { giveUpWaiting, pruneEndpoints, secretPurpose, urlPurpose } from './webhook-endpoints.ts';
 
 export interface DueDelivery {
@@ -69,10 +70,7 @@ interface Candidate {
   readonly proven: boolean;
 }
 
-interface Finished {
-  readonly id: string;
-  readonly attempt: DeliveryAttempt;
-  readonly outcome: DeliveryOutcome;
+interface Finishing extends Finished {
   resolve(answer: { endpointDisabled: boolean }): void;
   reject(error: unknown): void;
 }
@@ -85,7 +83,7 @@ export class DeliveryStore implements Deliveries {
   readonly #secrets: SecretBox;
   readonly #log: Logger;
   readonly #node: string;
-  readonly #finished: Finished[] = [];
+  readonly #finished: Finishing[] = [];
   /** What this process has in flight, and until when by the monotonic clock: the system's may be set forward. */
   readonly #held = new Map<string, number>();
   #finishing = false;
@@ -154,12 +152,7 @@ export class DeliveryStore implements Deliveries {
     while (this.#finished.length > 0) {
       const some = this.#finished.splice(0, FINISH_AT_ONCE);
       try {
-        const disabled = await this.#db.transaction().execute(async (transaction) => {
-          const disabled: (string | null)[] = [];
-          for (const { id, attempt, outcome } of some)
-            disabled.push(await finishDelivery(transaction, id, attempt, outcome));
-          return disabled;
-        });
+        const disabled = await this.#db.transaction().execute((transaction) => finishDeliveries(transaction, some));
         for (const [i, { id, resolve }] of some.entries()) {
           this.#held.delete(id);
           // Where it cannot be done now `prune` does it; nothing is claimed for a disabled endpoint.
@@ -176,14 +169,8 @@ export class DeliveryStore implements Deliveries {
   async nextDueMs(): Promise<number | null> {
     // What was due at the last claim and was not claimed waits for something in flight, not for a time.
     const soonest = (column: 'due_ms' | 'lease_until_ms') =>
-      this.#db
-        .selectFrom('deliveries')
-        .select(column)
-        .where(column, '>', this.#claimedMs)
-        .orderBy(column)
-        .limit(1)
-        .executeTakeFirst();
-    const [due, lease] = await Promise.all([soonest('due_ms'), soonest('lease_until_ms')]);
+      this.#db.selectFrom('deliveries').select(column).where(column, '>', this.#claimedMs).orderBy(column).limit(1);
+    const [[due], [lease]] = await together(this.#db, soonest('due_ms'), soonest('lease_until_ms'));
     const times = [due?.due_ms, lease?.lease_until_ms].filter((time) => time != null);
     return times.length === 0 ? null : Math.min(...times);
   }
@@ -237,13 +224,13 @@ export class DeliveryStore implements Deliveries {
 
   /** Endpoints with something due and room for it: those whose last attempt succeeded first, else in no order. */
   async #candidates(now: number, perEndpoint: number): Promise<Candidate[]> {
-    const [inFlight, endpoints] = await Promise.all([
+    const [inFlight, endpoints] = await together(
+      this.#db,
       this.#db
         .selectFrom('deliveries')
         .select((select) => ['endpoint_id', select.fn.countAll<number>().as('count')])
         .where('lease_until_ms', '>', now)
-        .groupBy('endpoint_id')
-        .execute(),
+        .groupBy('endpoint_id'),
       this.#db
         .selectFrom('webhook_endpoints')
         .select(['id', 'failures', 'last_attempt_ms'])
@@ -255,9 +242,8 @@ export class DeliveryStore implements Deliveries {
             .where(free(now));
           const waiting = [FRESH, RESENT, RETRYING].map((kind) => ofEndpoint.where(kind).where(due(now)));
           return or(waiting.map((some) => exists(some)));
-        })
-        .execute(),
-    ]);
+        }),
+    );
     const busy = new Map(inFlight.map(({ endpoint_id, count }) => [endpoint_id, count]));
     return endpoints
       .map(({ id, failures, last_attempt_ms }) => {
@@ -272,34 +258,30 @@ export class DeliveryStore implements Deliveries {
   async #due({ id, slots }: Candidate, now: number): Promise<Due[]> {
     const ofEndpoint = this.#db.selectFrom('deliveries').where('endpoint_id', '=', id);
     // Two looks, so that new events need not wait behind old ones that are resent.
-    const heads = [FRESH, RESENT].map(async (kind) => {
-      const rows = await ofEndpoint
-        .select(['id', 'lane', 'created_ms', 'lease_until_ms'])
-        .where(kind)
-        .orderBy('number')
-        .limit(LOOK_AT)
-        .execute();
-      // A lane with one in flight, and one whose head stands before, waits.
-      const taken = new Set(rows.filter((row) => (row.lease_until_ms ?? 0) > now).map(({ lane }) => lane));
-      return rows.filter(({ lane }) => !taken.has(lane) && taken.add(lane));
-    });
-    const again = ofEndpoint
+    const first = (kind: typeof FRESH) =>
+      ofEndpoint.select(['id', 'lane', 'created_ms', 'lease_until_ms']).where(kind).orderBy('number').limit(LOOK_AT);
+    const retrying = ofEndpoint
       .select(['id', 'created_ms'])
       .where(RETRYING)
       .where(due(now))
       .where(free(now))
       .orderBy('due_ms')
-      .limit(slots)
-      .execute();
-    const found = (await Promise.all([...heads, again])).flat();
-    return found
+      .limit(slots);
+    const [fresh, resent, again] = await together(this.#db, first(FRESH), first(RESENT), retrying);
+    const heads = [fresh, resent].flatMap((rows) => {
+      // A lane with one in flight, and one whose head stands before, waits.
+      const taken = new Set(rows.filter((row) => (row.lease_until_ms ?? 0) > now).map(({ lane }) => lane));
+      return rows.filter(({ lane }) => !taken.has(lane) && taken.add(lane));
+    });
+    return [...heads, ...again]
       .filter((row) => !this.#held.has(row.id))
       .sort((a, b) => a.created_ms - b.created_ms)
       .slice(0, slots);
   }
 
   async #read(ids: readonly string[], now: number): Promise<DueDelivery[]> {
-    const [rows, secrets] = await Promise.all([
+    const [rows, secrets] = await together(
+      this.#db,
       this.#db
         .selectFrom('deliveries as d')
         .innerJoin('events as e', 'e.id', 'd.event_id')
@@ -309,8 +291,7 @@ export class DeliveryStore implements Deliveries {
         .select('d.created_ms as delivery_created_ms')
         .where('d.id', 'in', ids)
         .where('w.deleted_ms', 'is', null)
-        .orderBy('d.number')
-        .execute(),
+        .orderBy('d.number'),
       this.#db
         .selectFrom('webhook_secrets')
         .select(['id', 'endpoint_id', 'sealed'])
@@ -319,9 +300,8 @@ export class DeliveryStore implements Deliveries {
         )
         .where((eb) => eb.or([eb('expires_ms', 'is', null), eb('expires_ms', '>', now)]))
         .orderBy('created_ms', 'desc')
-        .orderBy('id', 'desc')
-        .execute(),
-    ]);
+        .orderBy('id', 'desc'),
+    );
     const opened = Map.groupBy(secrets, ({ endpoint_id }) => endpoint_id);
     return rows.flatMap((row) => {
       const delivery = { endpoint: row.endpoint_id, delivery: row.delivery_id };

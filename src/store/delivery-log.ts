@@ -189,11 +189,10 @@ async function lockEnabled(transaction: Kysely<Tables>, scope: Scope, endpointId
 async function repeat(transaction: Kysely<Tables>, rows: readonly Row[]): Promise<Row[]> {
   const now = Date.now();
   const again = rows.map((row): Row => {
-    const id = newId();
     return {
       ...row,
-      id,
-      lane: row.lane === row.id ? id : `resend/${row.lane.replace('resend/', '')}`,
+      id: newId(),
+      lane: `resend/${row.lane.replace('resend/', '')}`,
       resend_of: row.id,
       state: 'pending',
       reason: null,

@@ -69,7 +69,7 @@ export interface DeliveriesTable {
   event_name: EventName;
   /** The event's. */
   number: number;
-  /** First attempts are made one after the other within a lane: the live stream's; the delivery's own when there is none. */
+  /** First attempts are made one after the other within a lane: the live stream's; the event's own when there is none. */
   lane: string;
   resend_of: string | null;
   /** `pending` until the first attempt is over. */

@@ -1,7 +1,8 @@
-import { type Kysely, type Selectable, sql } from 'kysely';
-import type { DeliveryAttemptsTable, WebhookEndpointsTable } from './event-tables.ts';
+import { type Compilable, type ExpressionBuilder, type Kysely, type Selectable, sql } from 'kysely';
+import type { WebhookEndpointsTable } from './event-tables.ts';
 import { recordEvent } from './record-event.ts';
 import type { Tables } from './schema.ts';
+import { together } from './together.ts';
 
 export interface DeliveryAttempt {
   readonly startedMs: number;
@@ -26,50 +27,104 @@ const DAY_MS = 24 * HOUR_MS;
 const DISABLE_AFTER_MS = 5 * DAY_MS;
 const NOTICE_AFTER_MS = HOUR_MS;
 
-/**
- * Writes down what an attempt came to: `Deliveries.finish`. The endpoint first: whoever changes its deliveries holds its row. Resolves
- * with the endpoint's id when that disabled it: what waits for it is to be given up then.
- */
-export async function finishDelivery(
-  transaction: Kysely<Tables>,
-  id: string,
-  attempt: DeliveryAttempt,
-  outcome: DeliveryOutcome,
-): Promise<string | null> {
-  const delivered = outcome.kind === 'delivered';
-  const endpoint = await transaction
-    .updateTable('webhook_endpoints')
-    .set(({ eb, fn, val }) => ({
-      last_attempt_ms: attempt.startedMs,
-      last_status: attempt.status,
-      last_error: attempt.error,
-      failures: delivered ? 0 : eb('failures', '+', 1),
-      failing_since_ms: delivered ? null : fn.coalesce('failing_since_ms', val(attempt.startedMs)),
-      ...(delivered ? { failing_noticed: 0 as const } : {}),
-    }))
-    .where('id', '=', (select) => select.selectFrom('deliveries').select('endpoint_id').where('id', '=', id))
-    .where('deleted_ms', 'is', null)
-    .returningAll()
-    .executeTakeFirst();
-  // It was deleted while this was in flight.
-  if (!endpoint) return null;
-  const { attempts } = await transaction
-    .updateTable('deliveries')
-    .set(({ eb, fn, val }) => ({
-      attempts: eb('attempts', '+', 1),
-      first_attempt_ms: fn.coalesce('first_attempt_ms', val(attempt.startedMs)),
-      lease_until_ms: null,
-      ...after(outcome),
-    }))
-    .where('id', '=', id)
-    .returning('attempts')
-    .executeTakeFirstOrThrow();
-  await transaction
-    .insertInto('delivery_attempts')
-    .values(toAttempt(id, attempts, attempt))
-    .execute();
-  return !delivered && (await judge(transaction, endpoint, attempt)) ? endpoint.id : null;
+/** An attempt that is over. */
+export interface Finished {
+  readonly id: string;
+  readonly attempt: DeliveryAttempt;
+  readonly outcome: DeliveryOutcome;
 }
+
+/**
+ * Writes down what attempts came to, in their order: `Deliveries.finish`. Resolves with the endpoint's id for each that disabled it:
+ * what waits for it is to be given up then.
+ */
+export async function finishDeliveries(
+  transaction: Kysely<Tables>,
+  finished: readonly Finished[],
+): Promise<(string | null)[]> {
+  const answers = await together(transaction, ...finished.flatMap((one) => statementsOf(transaction, one)));
+  const judged = new Set<string>();
+  const disabled: (string | null)[] = [];
+  for (const [i, { attempt, outcome }] of finished.entries()) {
+    // None when it was deleted while this was in flight.
+    const [endpoint] = answers[i * STATEMENTS] as Selectable<WebhookEndpointsTable>[];
+    const disables = endpoint && outcome.kind !== 'delivered' && (await judge(transaction, endpoint, attempt, judged));
+    disabled.push(disables ? endpoint.id : null);
+  }
+  return disabled;
+}
+
+const STATEMENTS = 3;
+
+/** The endpoint first: whoever changes its deliveries holds its row. */
+function statementsOf(transaction: Kysely<Tables>, { id, attempt, outcome }: Finished): Compilable<unknown>[] {
+  const delivered = outcome.kind === 'delivered';
+  return [
+    transaction
+      .updateTable('webhook_endpoints')
+      .set(({ eb, fn, val }) => ({
+        last_attempt_ms: attempt.startedMs,
+        last_status: attempt.status,
+        last_error: attempt.error,
+        failures: delivered ? 0 : eb('failures', '+', 1),
+        failing_since_ms: delivered ? null : fn.coalesce('failing_since_ms', val(attempt.startedMs)),
+        ...(delivered ? { failing_noticed: 0 as const } : {}),
+      }))
+      .where('id', '=', (select) => select.selectFrom('deliveries').select('endpoint_id').where('id', '=', id))
+      .where('deleted_ms', 'is', null)
+      .returningAll(),
+    transaction
+      .updateTable('deliveries')
+      .set(({ eb, fn, val }) => ({
+        attempts: eb('attempts', '+', 1),
+        first_attempt_ms: fn.coalesce('first_attempt_ms', val(attempt.startedMs)),
+        lease_until_ms: null,
+        ...after(outcome),
+      }))
+      .where('id', '=', id)
+      .where(ofEndpoint),
+    transaction
+      .insertInto('delivery_attempts')
+      .columns([
+        'delivery_id',
+        'number',
+        'started_ms',
+        'duration_ms',
+        'status',
+        'error',
+        'response_body',
+        'request_headers',
+      ])
+      .expression((eb) =>
+        eb
+          .selectFrom('deliveries')
+          .select([
+            'id as delivery_id',
+            'attempts as number',
+            sql<number>`cast(${attempt.startedMs} as bigint)`.as('started_ms'),
+            sql<number>`cast(${Math.round(attempt.durationMs)} as integer)`.as('duration_ms'),
+            sql<number | null>`cast(${attempt.status} as integer)`.as('status'),
+            eb.val(attempt.error).as('error'),
+            // Postgres keeps no NUL in a text.
+            eb
+              .val(attempt.responseBody?.replaceAll('\0', '').slice(0, RESPONSE_CHARACTERS) ?? null)
+              .as('response_body'),
+            eb.val(JSON.stringify(attempt.requestHeaders)).as('request_headers'),
+          ])
+          .where('id', '=', id)
+          .where(ofEndpoint),
+      ),
+  ];
+}
+
+/** One that is not deleted: the first statement has locked its row. */
+const ofEndpoint = ({ exists, selectFrom }: ExpressionBuilder<Tables, 'deliveries'>) =>
+  exists(
+    selectFrom('webhook_endpoints as w')
+      .select('w.id')
+      .whereRef('w.id', '=', 'deliveries.endpoint_id')
+      .where('w.deleted_ms', 'is', null),
+  );
 
 /** One that was given up while it was in flight stays dead, unless it has arrived. */
 function after(outcome: DeliveryOutcome) {
@@ -87,32 +142,23 @@ function after(outcome: DeliveryOutcome) {
   };
 }
 
-function toAttempt(id: string, number: number, attempt: DeliveryAttempt): Selectable<DeliveryAttemptsTable> {
-  return {
-    delivery_id: id,
-    number,
-    started_ms: attempt.startedMs,
-    duration_ms: Math.round(attempt.durationMs),
-    status: attempt.status,
-    error: attempt.error,
-    // Postgres keeps no NUL in a text.
-    response_body: attempt.responseBody?.replaceAll('\0', '').slice(0, RESPONSE_CHARACTERS) ?? null,
-    request_headers: JSON.stringify(attempt.requestHeaders),
-  };
-}
-
-/** After a failed attempt: disables the endpoint when that is due (then true), or tells once that it fails. */
+/**
+ * After a failed attempt: disables the endpoint when that is due (then true), or tells once that it fails. `judged` are those of which
+ * that was said in this transaction: their rows here are from before.
+ */
 async function judge(
   transaction: Kysely<Tables>,
   endpoint: Selectable<WebhookEndpointsTable>,
   attempt: DeliveryAttempt,
+  judged: Set<string>,
 ): Promise<boolean> {
-  if (endpoint.enabled === 0) return false;
+  if (endpoint.enabled === 0 || judged.has(endpoint.id)) return false;
   const failingSinceMs = endpoint.failing_since_ms!;
   const failingMs = attempt.startedMs + attempt.durationMs - failingSinceMs;
   const gone = attempt.status === 410;
   const disable = gone || failingMs >= DISABLE_AFTER_MS;
   if (!disable && (failingMs < NOTICE_AFTER_MS || endpoint.failing_noticed === 1)) return false;
+  judged.add(endpoint.id);
   const reason = gone ? 'The endpoint answered 410 Gone.' : 'Every attempt of five days failed.';
   await transaction
     .updateTable('webhook_endpoints')

@@ -13,6 +13,7 @@ export type { Attempt, Begun, Idempotency, RepeatableRequest } from './idempoten
 export type { InvitationRow, Invitations } from './invitations.ts';
 export type { LiveStreamRow, Scope, StreamKind } from './live-stream-row.ts';
 export type { CreateOptions, LiveStreams, Page, PageOptions } from './live-streams.ts';
+export { lockDataDir } from './lock-data-dir.ts';
 export type { Actor, MemberRow, OrganizationRow, Organizations } from './organizations.ts';
 export type { PasswordResets, PasswordResetToken } from './password-resets.ts';
 export type { PlatformRow } from './platform-row.ts';

@@ -19,6 +19,8 @@ export interface LiveStreamRow extends Scope {
   readonly userId: string;
   readonly playbackId: string;
   readonly password: string;
+  /** Of the backup encoder's key; null in a row of an older version, until the next start. */
+  readonly backupPassword: string | null;
   readonly name: string;
   readonly enabled: boolean;
   readonly settings: Settings;
@@ -30,6 +32,7 @@ export interface LiveStreamRow extends Scope {
 /** What the SecretBox binds a live stream's secrets to. */
 export const passwordPurpose = (id: string): string => `live_stream.password:${id}`;
 export const previousPasswordPurpose = (id: string): string => `live_stream.previous_password:${id}`;
+export const backupPasswordPurpose = (id: string): string => `live_stream.backup_password:${id}`;
 export const settingsPurpose = (id: string): string => `live_stream.settings:${id}`;
 
 /** The row as it is inserted; its secrets sealed. */
@@ -42,6 +45,7 @@ export function toColumns(row: LiveStreamRow, secrets: SecretBox): Insertable<Li
     kind: row.kind,
     playback_id: row.playbackId,
     password: secrets.seal(row.password, passwordPurpose(row.id)),
+    backup_password: row.backupPassword && secrets.seal(row.backupPassword, backupPasswordPurpose(row.id)),
     name: row.name,
     enabled: row.enabled ? 1 : 0,
     ...settingsColumns(row, secrets),
@@ -53,6 +57,7 @@ export function toColumns(row: LiveStreamRow, secrets: SecretBox): Insertable<Li
 export const settingsColumns = ({ id, settings }: Pick<LiveStreamRow, 'id' | 'settings'>, secrets: SecretBox) => ({
   settings: secrets.seal(JSON.stringify(settings), settingsPurpose(id)),
   low_latency_playback: settings.low_latency_playback ? (1 as const) : (0 as const),
+  pull_enabled: settings.pulling_mode?.enabled ? (1 as const) : (0 as const),
 });
 
 /** Secrets are opened when they are read: most who ask show none. Reading one may throw CodedError secret_unreadable. */
@@ -70,6 +75,9 @@ export function fromColumns(
     playbackId: row.playback_id,
     get password() {
       return secrets.open(row.password, passwordPurpose(row.id));
+    },
+    get backupPassword() {
+      return row.backup_password && secrets.open(row.backup_password, backupPasswordPurpose(row.id));
     },
     name: row.name,
     enabled: row.enabled === 1,

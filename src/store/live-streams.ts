@@ -4,6 +4,7 @@ import { type LiveStreamChange, mergeSettings } from '../contract/index.ts';
 import { endOpen } from './broadcasts.ts';
 import { liveStreamPayload } from './event-payloads.ts';
 import {
+  backupPasswordPurpose,
   fromColumns,
   type LiveStreamRow,
   passwordPurpose,
@@ -68,10 +69,10 @@ export interface LiveStreams {
   /** Settings are merged, the rest is replaced; null when there is no such live stream. */
   update(scope: Scope, id: string, change: LiveStreamChange, kind?: StreamKind): Promise<LiveStreamRow | null>;
   /**
-   * Gives it a new password; the one before stays valid for `overlapMs`, and one from before that dies now. Null when there is no
-   * such live stream.
+   * Gives it a new password; the one before stays valid for `overlapMs`, and one from before that dies now. The backup encoder's has
+   * no overlap. Null when there is no such live stream.
    */
-  rotateKey(scope: Scope, id: string, overlapMs: number): Promise<LiveStreamRow | null>;
+  rotateKey(scope: Scope, id: string, overlapMs: number, which?: 'primary' | 'backup'): Promise<LiveStreamRow | null>;
   /** With its platforms. False when there is no such live stream. */
   delete(scope: Scope, id: string, kind?: StreamKind): Promise<boolean>;
 }
@@ -111,6 +112,7 @@ export class LiveStreamStore implements LiveStreams {
       userId: owner.userId,
       playbackId: `lv_${randomHex(16)}`,
       password: randomHex(4),
+      backupPassword: randomHex(4),
       name: values.name ?? '',
       enabled: values.enabled ?? true,
       settings: mergeSettings({}, values.settings ?? {}),
@@ -210,13 +212,29 @@ export class LiveStreamStore implements LiveStreams {
         .set({ name: after.name, enabled: after.enabled ? 1 : 0, ...settingsColumns(after, this.#secrets) })
         .where('id', '=', id);
       if (after.enabled === row.enabled) await write.execute();
-      else await recordEventWith(transaction, toEvent('stream-status-toggle', after), write);
+      else await recordEvent(transaction, toEvent('stream-status-toggle', after), write);
       return after;
     });
   }
 
-  rotateKey(scope: Scope, id: string, overlapMs: number): Promise<LiveStreamRow | null> {
+  rotateKey(
+    scope: Scope,
+    id: string,
+    overlapMs: number,
+    which: 'primary' | 'backup' = 'primary',
+  ): Promise<LiveStreamRow | null> {
     return this.#change(scope, id, 'live', async (transaction, row) => {
+      if (which === 'backup') {
+        const backupPassword = randomHex(4);
+        await transaction
+          .updateTable('live_streams')
+          .set({ backup_password: this.#secrets.seal(backupPassword, backupPasswordPurpose(id)) })
+          .where('id', '=', id)
+          .execute();
+        const after: LiveStreamRow = { ...row, backupPassword };
+        await tell(transaction, 'stream-key-rotated', after);
+        return after;
+      }
       const after: LiveStreamRow = { ...row, password: randomHex(4) };
       const previous =
         overlapMs > 0

@@ -5,6 +5,7 @@ import * as events from './migrations/0003-events.ts';
 import * as platforms from './migrations/0004-platforms.ts';
 import * as settings from './migrations/0005-settings.ts';
 import * as nodes from './migrations/0006-nodes.ts';
+import * as platformsPulls from './migrations/0007-platforms-pulls.ts';
 
 /**
  * Every step from an empty database to today's, in the order of their names: one file each under `migrations/`, its `up` alone.
@@ -18,6 +19,7 @@ export const MIGRATIONS: Record<string, Migration> = {
   '0004_platforms': platforms,
   '0005_settings': settings,
   '0006_nodes': nodes,
+  '0007_platforms_pulls': platformsPulls,
 };
 
 /** Whether this version works on a database in which a newer one has taken this step. */

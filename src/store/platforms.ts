@@ -1,32 +1,35 @@
 import type { Kysely, Selectable } from 'kysely';
 import { CodedError, newId, type SecretBox } from '../base/index.ts';
-import type { Platform, PlatformChange } from '../contract/index.ts';
-import { liveStreamPayload } from './event-payloads.ts';
-import type { LiveStreamRow, Scope } from './live-stream-row.ts';
+import { COMMON_CODECS, isMasked, maskSecret, maskServer, type PlatformChange, templateOf } from '../contract/index.ts';
+import type { PlatformSource, PlatformTarget } from '../live/index.ts';
+import type { Scope } from './live-stream-row.ts';
 import { type LiveStreams, lockLiveStream } from './live-streams.ts';
+import { endPlatforms, recordPlatformEvent } from './platform-events.ts';
 import { fromPlatformColumns, type PlatformRow, toPlatformColumns } from './platform-row.ts';
-import { recordEvent } from './record-event.ts';
 import type { PlatformsTable, Tables } from './schema.ts';
 
 /** What a live stream may have of them (product.md §4). */
 const MAX_PLATFORMS = 100;
 
-export interface NewPlatform {
-  readonly template: string;
-  readonly name: string;
-  readonly server: string;
-  readonly key: string;
-  readonly enabled: boolean;
-  readonly metadata: Platform['metadata'] | null;
-}
+export type NewPlatform = Omit<PlatformRow, 'id' | 'liveStreamId' | 'createdMs' | keyof typeof DEFAULTS> &
+  Partial<Pick<PlatformRow, keyof typeof DEFAULTS>>;
 
-/** The platforms of the scope's live streams; null or false when there is no such live stream or no such platform in it. */
-export interface Platforms {
+const DEFAULTS = { audio: 'keep', delayS: 0, codecs: null } as const;
+
+/**
+ * The platforms of the scope's live streams; null or false when there is no such live stream or no such platform in it. And, for who
+ * pushes to them, those of any.
+ */
+export interface Platforms extends PlatformSource {
   /**
    * `id` is that of an attempt that may have been cut off: what it made is returned, and nothing made twice.
    * @throws CodedError conflict when the live stream has 100 of them
    */
   create(scope: Scope, liveStreamId: string, values: NewPlatform, id?: string): Promise<PlatformRow | null>;
+  /**
+   * A key or server that is masked as the API shows it stays what it is.
+   * @throws CodedError bad_request for one that is masked otherwise
+   */
   update(scope: Scope, liveStreamId: string, id: string, change: PlatformChange): Promise<PlatformRow | null>;
   delete(scope: Scope, liveStreamId: string, id: string): Promise<boolean>;
 }
@@ -47,7 +50,7 @@ export class PlatformStore implements Platforms {
     const stream = await this.#liveStreams.get(scope, liveStreamId);
     const there = stream?.platforms.find((platform) => platform.id === id);
     if (!stream || there) return there ?? null;
-    const row: PlatformRow = { ...values, id: id ?? newId(), liveStreamId, createdMs: Date.now() };
+    const row: PlatformRow = { ...DEFAULTS, ...values, id: id ?? newId(), liveStreamId, createdMs: Date.now() };
     return this.#db.transaction().execute(async (transaction) => {
       if (!(await lockLiveStream(transaction, scope, liveStreamId))) return null;
       const { count } = await transaction
@@ -58,16 +61,19 @@ export class PlatformStore implements Platforms {
       if (count >= MAX_PLATFORMS)
         throw new CodedError('conflict', `The live stream has ${MAX_PLATFORMS} platforms: delete one first.`);
       await transaction.insertInto('platforms').values(toPlatformColumns(row, this.#secrets)).execute();
-      await tell(transaction, 'stream-platform-added', stream, row);
+      await recordPlatformEvent(transaction, 'stream-platform-added', stream, row);
       return row;
     });
   }
 
   update(scope: Scope, liveStreamId: string, id: string, change: PlatformChange): Promise<PlatformRow | null> {
     return this.#change(scope, liveStreamId, id, async (transaction, row) => {
+      const { delay_s: delayS = row.delayS, ...rest } = change;
       const after: PlatformRow = {
         ...row,
-        ...change,
+        ...rest,
+        ...unmasked(change, row),
+        delayS,
         metadata: change.metadata ? { ...row.metadata, ...change.metadata } : row.metadata,
       };
       const { id: _, live_stream_id: __, created_ms: ___, ...columns } = toPlatformColumns(after, this.#secrets);
@@ -80,11 +86,24 @@ export class PlatformStore implements Platforms {
     const stream = await this.#liveStreams.get(scope, liveStreamId);
     if (!stream) return false;
     const deleted = await this.#change(scope, liveStreamId, id, async (transaction, row) => {
+      // While it is there to be named. What `live` tells of it afterwards is told already.
+      await endPlatforms(transaction, { id }, 'removed', Date.now());
       await transaction.deleteFrom('platforms').where('id', '=', id).execute();
-      await tell(transaction, 'stream-platform-removed', stream, row);
+      await recordPlatformEvent(transaction, 'stream-platform-removed', stream, row);
       return row;
     });
     return deleted !== null;
+  }
+
+  async platforms(liveStreamId: string): Promise<PlatformTarget[]> {
+    const rows = await this.#db
+      .selectFrom('platforms')
+      .selectAll()
+      .where('live_stream_id', '=', liveStreamId)
+      .orderBy('created_ms')
+      .orderBy('id')
+      .execute();
+    return rows.map((row) => toTarget(fromPlatformColumns(row, this.#secrets)));
   }
 
   #change<T>(
@@ -106,19 +125,27 @@ export class PlatformStore implements Platforms {
   }
 }
 
-function tell(
-  transaction: Kysely<Tables>,
-  name: 'stream-platform-added' | 'stream-platform-removed',
-  stream: LiveStreamRow,
-  row: PlatformRow,
-): Promise<void> {
-  const { organizationId, environment, id: liveStreamId } = stream;
-  const { id: _id, template, name: platformName, enabled, server } = row;
-  const platform = { _id, template, name: platformName, enabled, server: maskServer(server) };
-  const payload = { stream: liveStreamPayload(stream), platform };
-  return recordEvent(transaction, { organizationId, environment, liveStreamId, name, payload });
+/** What is told of a platform to who pushes to it. */
+function toTarget({ id, enabled, name, server, key, audio, delayS, codecs, template }: PlatformRow): PlatformTarget {
+  const taken = codecs ?? templateOf(template)?.codecs ?? COMMON_CODECS;
+  const target = { id, enabled, name, server, key, audio, delayMs: delayS * 1000 };
+  return { ...target, codecs: taken.map((codec) => (codec === 'h264' ? 'avc' : codec)) };
 }
 
-/** Many services put their key into the end of the path or the query, and events leave the house. */
-const maskServer = (server: string): string =>
-  server.replace(/[?#].*$/s, '').replace(/(?<=:\/\/[^/]+\/(?:.*\/)?)[^/]+\/?$/, '***');
+/** Key and server of a change, where it has them, without their masks. */
+function unmasked({ key, server }: PlatformChange, row: PlatformRow): { key?: string; server?: string } {
+  const same = (field: string) =>
+    new CodedError('bad_request', `${field} is masked, and not as it is shown: send it whole, or leave it out.`);
+  const after: { key?: string; server?: string } = {};
+  if (key !== undefined) {
+    const masked = key.startsWith(maskSecret('x'));
+    if (masked && key !== maskSecret(row.key)) throw same('key');
+    after.key = masked ? row.key : key;
+  }
+  if (server !== undefined) {
+    const masked = isMasked(server);
+    if (masked && server !== maskServer(row.server, row.key)) throw same('server');
+    after.server = masked ? row.server : server;
+  }
+  return after;
+}

@@ -34,6 +34,8 @@ export function openPostgres(url: string, log: Logger, { patient = false, onQuer
     connectionString: url,
     application_name: 'liveapi',
     types,
+    // What is asked without waiting for the answer before travels at once: see `together`.
+    pipeline: true,
     keepAlive: true,
     max: patient ? 1 : MAX_CONNECTIONS,
     connectionTimeoutMillis: CONNECT_WITHIN_MS,
@@ -72,10 +74,18 @@ export function openPostgres(url: string, log: Logger, { patient = false, onQuer
   };
 }
 
-/** A connection while somebody has it. One that failed is not given to the next: it may still be busy with what timed out. */
+/**
+ * A connection while somebody has it, for one statement or one transaction. One that failed is not given to the next: it may still
+ * be busy with what timed out. Each trip counts, as rows stay locked meanwhile: a transaction's begin travels with its first statement,
+ * and statements that nobody waits for travel with what comes behind them; when one of these fails, so does the commit.
+ */
 class Connection {
   readonly #client: pg.PoolClient;
   #lost = false;
+  /** `begin` was asked for and is not sent yet. */
+  #toBegin = false;
+  /** The first failure since. */
+  #failure: Error | null = null;
 
   constructor(client: pg.PoolClient) {
     this.#client = client;
@@ -84,18 +94,65 @@ class Connection {
   async query(sql: string, parameters: readonly unknown[]): Promise<pg.QueryResult> {
     if (this.#lost)
       throw unavailable('The connection to Postgres was lost within a transaction; nothing of it was kept.');
-    try {
-      return await this.#client.query(sql, parameters.map(withoutNul));
-    } catch (error) {
-      this.#lost = !(error instanceof pg.DatabaseError) || error.severity === 'FATAL';
-      throw toCodedError(error);
+    const ends = sql === 'commit' || sql === 'rollback';
+    if (sql === 'begin' || (ends && this.#toBegin)) {
+      this.#toBegin = sql === 'begin';
+      return { ...NOTHING, command: sql.toUpperCase() };
     }
+    this.#gather();
+    if (this.#toBegin) {
+      this.#toBegin = false;
+      // When it fails the connection is lost, which the statement behind it meets too.
+      this.#client.query('begin').catch(() => {});
+    }
+    let result: pg.QueryResult;
+    try {
+      result = await this.#client.query({ name: nameOf(sql), text: sql, values: parameters.map(withoutNul) });
+    } catch (error) {
+      this.#lost ||= !(error instanceof pg.DatabaseError) || error.severity === 'FATAL';
+      throw (this.#failure ??= toCodedError(error));
+    }
+    if (sql === 'commit' && this.#failure) throw this.#failure;
+    return result;
+  }
+
+  /** What is sent in this turn of the event loop leaves as one piece. */
+  #gather(): void {
+    const { stream } = this.#client.connection;
+    if (stream.writableCorked > 0) return;
+    stream.cork();
+    process.nextTick(() => stream.uncork());
   }
 
   release(destroy = false): void {
     this.#client.release(destroy || this.#lost);
   }
 }
+
+/** Statements that came before, and what those that came twice are called: Postgres parses and plans these once for a connection. */
+const seen = new Map<string, string | undefined>();
+const MAX_SEEN = 1000;
+const MAX_NAMED = 200;
+let named = 0;
+
+/**
+ * Not for lists of all columns: when another version adds one to the table, a statement that was prepared before fails. Those whose
+ * text depends on a number of values come in too many kinds.
+ */
+function nameOf(sql: string): string | undefined {
+  const name = seen.get(sql);
+  if (name !== undefined || sql.includes('*') || !sql.includes('$')) return name;
+  if (!seen.has(sql)) {
+    if (seen.size < MAX_SEEN) seen.set(sql, undefined);
+    return undefined;
+  }
+  if (named >= MAX_NAMED) return undefined;
+  const made = `s${++named}`;
+  seen.set(sql, made);
+  return made;
+}
+
+const NOTHING: pg.QueryResult = { command: '', rowCount: 0, oid: 0, fields: [], rows: [] };
 
 /** Postgres holds no NUL characters in texts, SQLite does: they become the sign for what cannot be shown, as elsewhere halves of characters. */
 const withoutNul = (value: unknown): unknown =>

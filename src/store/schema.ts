@@ -114,12 +114,18 @@ export interface LiveStreamsTable {
   /** The one before the last rotation, valid until `previous_until_ms`. Sealed. */
   previous_password: Generated<string | null>;
   previous_until_ms: Generated<number | null>;
+  /** The secret part of the backup encoder's key. Sealed. Null in rows of an older version, until the next start. */
+  backup_password: Generated<string | null>;
   name: string;
   enabled: 0 | 1;
   /** JSON, sealed: an embed password and the address of a pull are secrets. */
   settings: string;
   /** Of the settings, for the list's filter. */
   low_latency_playback: Generated<0 | 1>;
+  /** Of the settings: what is pulled is found without opening all of them. Null as `backup_password` is. */
+  pull_enabled: Generated<0 | 1 | null>;
+  /** The node that pulls it. */
+  pull_node: Generated<string | null>;
   /** Of its playlists, ever. */
   discontinuities: Generated<number>;
   created_ms: number;
@@ -131,11 +137,20 @@ export interface PlatformsTable {
   template: string;
   name: string;
   enabled: 0 | 1;
+  /** As it may be shown: what is secret in it is masked. */
   server: string;
+  /** The whole of a server that is masked. Sealed. */
+  secret_server: Generated<string | null>;
   /** Sealed. */
   key: string;
+  audio: Generated<'keep' | 'mute' | 'silence'>;
+  delay_s: Generated<number>;
+  /** JSON; null: what every service takes. */
+  codecs: Generated<string | null>;
   /** JSON. */
   metadata: string | null;
+  /** The broadcast that is pushed to it now. */
+  connected_broadcast: Generated<string | null>;
   created_ms: number;
 }
 

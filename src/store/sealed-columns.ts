@@ -13,8 +13,10 @@ export interface SealedColumn {
 export const SEALED_COLUMNS: readonly SealedColumn[] = [
   { table: 'live_streams', key: 'id', column: 'password', purpose: 'live_stream.password' },
   { table: 'live_streams', key: 'id', column: 'previous_password', purpose: 'live_stream.previous_password' },
+  { table: 'live_streams', key: 'id', column: 'backup_password', purpose: 'live_stream.backup_password' },
   { table: 'live_streams', key: 'id', column: 'settings', purpose: 'live_stream.settings' },
   { table: 'platforms', key: 'id', column: 'key', purpose: 'platform.key' },
+  { table: 'platforms', key: 'id', column: 'secret_server', purpose: 'platform.secret_server' },
   { table: 'webhook_endpoints', key: 'id', column: 'url', purpose: 'webhook_endpoint.url' },
   { table: 'webhook_secrets', key: 'id', column: 'sealed', purpose: 'webhook_secret.sealed' },
   { table: 'idempotency_keys', key: 'id', column: 'answer', purpose: 'idempotency_key.answer' },

@@ -1,8 +1,10 @@
 import type { Kysely } from 'kysely';
 import { type Logger, newId, randomHex, SecretBox, secretsEqual } from '../base/index.ts';
-import type { AuthorisationAnswer, PublishAuthoriser, PublishRequest } from '../live/index.ts';
+import type { Settings } from '../contract/index.ts';
+import type { AuthorisationAnswer, PublishAuthoriser, PublishRequest, PullSource } from '../live/index.ts';
 import { BroadcastStore, type Broadcasts } from './broadcasts.ts';
 import { checkSecretKey } from './check-secret-key.ts';
+import { completeRows } from './complete-rows.ts';
 import { prepareDataDir } from './data-dir.ts';
 import type { Database, OnQuery } from './database.ts';
 import { type Deliveries, DeliveryStore } from './deliveries.ts';
@@ -10,7 +12,7 @@ import { type DeliveryLog, DeliveryLogStore } from './delivery-log.ts';
 import { EventStore, type Events } from './events.ts';
 import { type Idempotency, IdempotencyStore } from './idempotency.ts';
 import { InvitationStore, type Invitations } from './invitations.ts';
-import { passwordPurpose, previousPasswordPurpose } from './live-stream-row.ts';
+import { backupPasswordPurpose, passwordPurpose, previousPasswordPurpose, settingsPurpose } from './live-stream-row.ts';
 import { LiveStreamStore, type LiveStreams } from './live-streams.ts';
 import { migrate } from './migrate.ts';
 import { Nodes } from './nodes.ts';
@@ -18,6 +20,7 @@ import { addMember, addOrganization, OrganizationStore, type Organizations } fro
 import { PasswordResetStore, type PasswordResets } from './password-resets.ts';
 import { PlatformStore, type Platforms } from './platforms.ts';
 import { openPostgres } from './postgres.ts';
+import { PullStore } from './pulls.ts';
 import { watchDeliveries } from './record-event.ts';
 import type { Tables } from './schema.ts';
 import { sealClearText } from './seal-clear-text.ts';
@@ -47,6 +50,7 @@ export interface StoreOptions {
 export interface Store extends PublishAuthoriser {
   readonly liveStreams: LiveStreams;
   readonly platforms: Platforms;
+  readonly pulls: PullSource;
   readonly idempotency: Idempotency;
   readonly tokens: Tokens;
   readonly users: Users;
@@ -103,6 +107,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     database.hurry();
     await checkSecretKey(database.db, secrets);
     await sealClearText(database.db, secrets);
+    await completeRows(database.db, secrets);
     return new SqlStore(database, log, secrets, maxLiveStreams);
   } catch (error) {
     await database.close();
@@ -123,6 +128,7 @@ async function migratePostgres(url: string, log: Logger): Promise<void> {
 class SqlStore implements Store {
   readonly liveStreams: LiveStreams;
   readonly platforms: Platforms;
+  readonly pulls: PullSource;
   readonly idempotency: Idempotency;
   readonly tokens: TokenStore;
   readonly users: Users;
@@ -151,6 +157,7 @@ class SqlStore implements Store {
     this.#secrets = secrets;
     this.liveStreams = new LiveStreamStore(db, secrets, maxLiveStreams);
     this.platforms = new PlatformStore(db, secrets, this.liveStreams);
+    this.pulls = new PullStore(db, secrets, this.#nodes.id);
     this.idempotency = new IdempotencyStore(db, secrets);
     this.tokens = new TokenStore(db, log);
     this.users = new UserStore(db);
@@ -196,7 +203,8 @@ class SqlStore implements Store {
   async authorise({ playbackId, password }: PublishRequest): Promise<AuthorisationAnswer> {
     const row = await this.#db
       .selectFrom('live_streams')
-      .select(['id', 'user_id', 'password', 'previous_password', 'previous_until_ms', 'enabled', 'discontinuities'])
+      .select(['id', 'user_id', 'password', 'previous_password', 'previous_until_ms', 'backup_password'])
+      .select(['enabled', 'discontinuities', 'settings'])
       .where('playback_id', '=', playbackId)
       .executeTakeFirst();
     const current = row ? this.#secrets.open(row.password, passwordPurpose(row.id)) : NO_PASSWORD;
@@ -204,12 +212,18 @@ class SqlStore implements Store {
     const previous = overlap
       ? this.#secrets.open(row.previous_password!, previousPasswordPurpose(row.id))
       : NO_PASSWORD;
-    // Both are compared, always: the answer's time does not tell which one was nearly right.
-    const right = [current, previous].map((secret) => secretsEqual(password, secret)).includes(true);
-    if (!row || !right) return { ok: false, reason: 'unknown' };
+    const backup = row?.backup_password
+      ? this.#secrets.open(row.backup_password, backupPasswordPurpose(row.id))
+      : NO_PASSWORD;
+    // All are compared, always: the answer's time does not tell which one was nearly right.
+    const right = [current, previous, backup].map((secret) => secretsEqual(password, secret));
+    if (!row || !right.includes(true)) return { ok: false, reason: 'unknown' };
     if (!row.enabled) return { ok: false, reason: 'disabled' };
     const { id: liveStreamId, user_id: userId, discontinuities } = row;
-    return { ok: true, authorisation: { liveStreamId, playbackId, userId, discontinuities } };
+    const settings: Settings = JSON.parse(this.#secrets.open(row.settings, settingsPurpose(row.id)));
+    const priority = right[0] || right[1] ? 0 : 1;
+    const giveBack = settings.backup_encoder?.give_back ?? true;
+    return { ok: true, authorisation: { liveStreamId, playbackId, userId, discontinuities, priority, giveBack } };
   }
 
   onEvent(listener: () => void): () => void {

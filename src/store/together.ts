@@ -1,4 +1,4 @@
-import { type Compilable, type Kysely, SqliteAdapter } from 'kysely';
+import { type Compilable, type DatabaseConnection, type Kysely, type QueryResult, SqliteAdapter } from 'kysely';
 import type { Tables } from './schema.ts';
 
 /** The rows of each. */
@@ -7,22 +7,39 @@ export type Answers<Queries extends readonly Compilable<unknown>[]> = {
 };
 
 /**
- * Runs statements of a transaction that need not see each other's answers, in their order, and returns the rows of each. On SQLite
- * they travel to its thread as one message. When one fails, those behind it may have run: the transaction must not go on.
+ * Runs statements that need not see each other's answers, in their order, and returns the rows of each: one message to SQLite's
+ * thread, one trip to Postgres. When one fails, those behind it may have run: a transaction must not go on.
  */
-export function together<Queries extends readonly Compilable<unknown>[]>(
-  transaction: Kysely<Tables>,
+export async function together<Queries extends readonly Compilable<unknown>[]>(
+  db: Kysely<Tables>,
   ...queries: Queries
 ): Promise<Answers<Queries>> {
-  const executor = transaction.getExecutor();
-  const compiled = queries.map((query) => query.compile());
-  return executor.provideConnection(async (connection) => {
-    if (executor.adapter instanceof SqliteAdapter) {
-      const results = await Promise.all(compiled.map((query) => connection.executeQuery(query)));
-      return results.map(({ rows }) => rows) as Answers<Queries>;
-    }
-    const rows: unknown[][] = [];
-    for (const query of compiled) rows.push((await connection.executeQuery<unknown>(query)).rows);
-    return rows as Answers<Queries>;
-  });
+  const results = await db.getExecutor().provideConnection((connection) => send(connection, queries));
+  return results.map(({ rows }) => rows) as Answers<Queries>;
+}
+
+const send = (
+  connection: DatabaseConnection,
+  queries: readonly Compilable<unknown>[],
+): Promise<QueryResult<unknown>[]> => Promise.all(queries.map((query) => connection.executeQuery(query.compile())));
+
+/**
+ * The same for the end of a transaction, where nobody needs the answers before the commit: on Postgres the commit travels right
+ * behind them, and fails when one of them does, so that what they lock is free again after the server's own time. The rows come
+ * with `rows`, after the commit at the latest.
+ */
+export async function lastly<Queries extends readonly Compilable<unknown>[]>(
+  transaction: Kysely<Tables>,
+  ...queries: Queries
+): Promise<{ readonly rows: Promise<Answers<Queries>> }> {
+  if (transaction.getExecutor().adapter instanceof SqliteAdapter) {
+    const answers = await together(transaction, ...queries);
+    return { rows: Promise.resolve(answers) };
+  }
+  const sent = await transaction
+    .getExecutor()
+    .provideConnection(async (connection) => ({ results: send(connection, queries) }));
+  const rows = sent.results.then((results) => results.map((result) => result.rows) as Answers<Queries>);
+  rows.catch(() => {});
+  return { rows };
 }

@@ -1,6 +1,6 @@
 import { timingSafeEqual } from 'node:crypto';
 import type { Kysely, Selectable } from 'kysely';
-import { type Logger, monotonicMs, newId, randomHex, sha256 } from '../base/index.ts';
+import { CodedError, type Logger, monotonicMs, newId, randomHex, sha256 } from '../base/index.ts';
 import type { Environment, Role, TokenRole } from '../contract/index.ts';
 import type { Scope } from './live-stream-row.ts';
 import { newestFirst } from './newest-first.ts';
@@ -49,7 +49,11 @@ export interface TokenValues {
 
 /** All but `create` see the scope's tokens that are not revoked, and no others. */
 export interface Tokens {
-  create(owner: TokenOwner, values: TokenValues): Promise<AccessTokenRow & NewToken>;
+  /**
+   * `id` is that of an attempt that may have been cut off: what it made is answered, with a new secret, as nobody has got the first.
+   * @throws CodedError conflict when that was revoked since
+   */
+  create(owner: TokenOwner, values: TokenValues, id?: string): Promise<AccessTokenRow & NewToken>;
   /** Newest first; `page` counts from 1. */
   list(
     scope: Scope,
@@ -120,8 +124,23 @@ export class TokenStore implements Tokens {
     return principal;
   }
 
-  create(owner: TokenOwner, values: TokenValues): Promise<AccessTokenRow & NewToken> {
-    return addToken(this.#db, owner, values);
+  async create(owner: TokenOwner, values: TokenValues, id?: string): Promise<AccessTokenRow & NewToken> {
+    if (id === undefined) return addToken(this.#db, owner, values);
+    const secret = randomHex(32);
+    const there = await this.#db
+      .updateTable('access_tokens')
+      .set(({ eb }) => ({
+        secret_hash: eb.case().when('revoked_ms', 'is', null).then(hashOf(secret)).else(eb.ref('secret_hash')).end(),
+      }))
+      .where('id', '=', id)
+      .where('organization_id', '=', owner.organizationId)
+      .returningAll()
+      .executeTakeFirst();
+    if (!there) return addToken(this.#db, owner, values, { id, secret });
+    if (there.revoked_ms !== null)
+      throw new CodedError('conflict', 'The access token of this Idempotency-Key was revoked since: use a new key.');
+    this.forget();
+    return { ...fromColumns(there), secret };
   }
 
   async list(scope: Scope, { page, limit }: { readonly page: number; readonly limit: number }) {
@@ -181,6 +200,8 @@ export class TokenStore implements Tokens {
   }
 }
 
+const hashOf = (secret: string): string => sha256(secret).toString('hex');
+
 /** Writes a token; one that was known in advance (`known`) replaces what had its id before. */
 export async function addToken(
   db: Kysely<Tables>,
@@ -191,7 +212,7 @@ export async function addToken(
   const token = known ?? { id: newId(), secret: randomHex(32) };
   const changing = {
     environment: owner.environment,
-    secret_hash: sha256(token.secret).toString('hex'),
+    secret_hash: hashOf(token.secret),
     role: values.role ?? 'member',
     expires_ms: values.expiresMs ?? null,
     revoked_ms: null,

@@ -32,7 +32,7 @@ test('a live stream has the fields of the contract, from its creation to its end
     _id: made._id,
     name: '',
     enabled: true,
-    ingest: { server: 'rtmp://in.example.test/static', key: made.ingest.key },
+    ingest: { server: 'rtmp://in.example.test/static', key: made.ingest.key, backup_key: made.ingest.backup_key },
     playback: {
       embed_url: `${base}/embed/${playbackId}`,
       embed_audio_url: `${base}/embed/${playbackId}?onlyAudio=true`,
@@ -50,7 +50,13 @@ test('a live stream has the fields of the contract, from its creation to its end
   const offline = { ...created, broadcasting_status: 'offline' };
   assert.deepEqual(await api.client.liveStreams.get(made._id), offline);
   api.live.online.add(made._id);
-  assert.deepEqual(await api.client.liveStreams.get(made._id), { ...offline, broadcasting_status: 'online' });
+  // Where RTMP and HTTP-FLV players find it, while there is something to find (liveapi-contract.md §2.1).
+  const pull_urls = { rtmp: `rtmp://in.example.test/${playbackId}`, flv: `${base}/live/${playbackId}.flv` };
+  assert.deepEqual(await api.client.liveStreams.get(made._id), {
+    ...offline,
+    broadcasting_status: 'online',
+    pull_urls,
+  });
   assert.equal((await api.client.liveStreams.list()).docs[0]!.broadcasting_status, 'online');
 
   const changed = await api.client.liveStreams.update(made._id, {
@@ -58,10 +64,11 @@ test('a live stream has the fields of the contract, from its creation to its end
     settings: { abr: true, varying_rewind: -1 },
   });
   const renamed = { ...offline, name: 'Häfen ⚓', settings: { pulling_mode: {}, abr: true, varying_rewind: -1 } };
-  assert.deepEqual(changed, { ...renamed, broadcasting_status: 'online' });
+  assert.deepEqual(changed, { ...renamed, broadcasting_status: 'online', pull_urls });
   const merged = await api.client.liveStreams.update(made._id, {
     settings: { pulling_mode: { url: 'https://a.example/' } },
   });
+  assert.deepEqual(api.live.changed, [`pull ${made._id}`]);
   assert.deepEqual(merged.settings, { pulling_mode: { url: 'https://a.example/' }, abr: true, varying_rewind: -1 });
   assert.deepEqual(api.live.stopped, [], 'nothing of that cuts an encoder');
 

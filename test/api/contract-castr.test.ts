@@ -87,7 +87,7 @@ test('sub-second streams: their own resource, an embed page and nothing to set; 
       _id: made._id,
       name: 'Auction',
       enabled: true,
-      ingest: { server: 'rtmp://in.example.test/static', key: made.ingest.key },
+      ingest: { server: 'rtmp://in.example.test/static', key: made.ingest.key, backup_key: made.ingest.backup_key },
       playback: { embed_url: `https://live.example.test/base/embed/${playbackId}` },
       platforms: [],
       settings: {},

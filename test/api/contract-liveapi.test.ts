@@ -129,8 +129,11 @@ test('S13 platforms: added, changed, paused and removed; keys only where they be
     name: 'push.example.net',
     enabled: true,
     server: 'rtmp://push.example.net/live',
-    key: 'canary-platform-key',
+    key: '****-key',
     broadcasting_status: 'offline',
+    audio: 'keep',
+    delay_s: 0,
+    codecs: ['h264', 'aac'],
   });
   const read = async (): Promise<LiveStream> => (await api.call('GET', `/live_streams/${_id}`)).body;
   assert.deepEqual((await read()).platforms, [made.body]);
@@ -148,7 +151,7 @@ test('S13 platforms: added, changed, paused and removed; keys only where they be
   const more = await send('PATCH', `${path}/${id}`, { metadata: { description: 'Finals' }, key: 'canary-second-key' });
   assert.deepEqual(more.body, {
     ...changed,
-    key: 'canary-second-key',
+    key: '****-key',
     metadata: { title: 'Regatta', description: 'Finals' },
   });
   for (const [template, server] of [
@@ -156,10 +159,10 @@ test('S13 platforms: added, changed, paused and removed; keys only where they be
     ['Twitch', 'rtmp://live.twitch.tv/app'],
   ]) {
     const { status, body } = await send('POST', path, { template, key: 'k?x=1&y=2' });
-    assert.deepEqual([status, body.server, body.template, body.key], [200, server, template, 'k?x=1&y=2']);
+    assert.deepEqual([status, body.server, body.template, body.key], [200, server, template, '****']);
   }
   const wrong: [object, RegExp][] = [
-    [{ key: 'x' }, /^server is missing: only templates that name youtube, facebook, twitch bring their own\.$/],
+    [{ key: 'x' }, /^server is missing: only templates that name youtube, facebook, twitch, .* bring their own\.$/],
     [{ template: 'constructor' }, /^server is missing/],
     [{ server: 'http://a.example/' }, /^server must be an rtmp:\/\/ or rtmps:\/\/ URL/],
     [{ server: 'rtmp://' }, /^server must be/],
@@ -168,6 +171,10 @@ test('S13 platforms: added, changed, paused and removed; keys only where they be
     [{ server: 'file:///etc/passwd' }, /^server must be/],
     [{ server: 'rtmp://127.0.0.1/live' }, /^This destination is refused/],
     [{ server: 5 }, /^server must be a text/],
+    [{ server: 'rtmp://a.example/x', key: '****-key' }, /^key or server is masked/],
+    [{ server: 'rtmp://a.example/x', delay_s: 61 }, /^delay_s must be a whole number from 0 to 60/],
+    [{ server: 'rtmp://a.example/x', audio: 'loud' }, /^audio must be one of keep, mute, silence/],
+    [{ server: 'rtmp://a.example/x', codecs: ['h266'] }, /^codecs\.0 must be one of h264/],
     [{ server: 'rtmp://a.example/x', enabled: 'no' }, /^enabled must be true or false/],
     [{ server: 'rtmp://a.example/x', key: null }, /^key must be a text/],
     [{ server: `rtmp://${'a'.repeat(2100)}` }, /^server must be a text of 1 to 2048 characters/],

@@ -103,6 +103,52 @@ test('L18 one key, one object: the same answer to all, over a restart too; anoth
   );
 });
 
+test('L18 what a crash left of an access token or a webhook endpoint is met again, with a secret that works', async (t) => {
+  const api = await startApi();
+  t.after(async () => {
+    await api.stop();
+    api.remove();
+  });
+  const post = (path: string, key: string, body: string) =>
+    api.call('POST', path, body, { ...JSON_TYPE, 'idempotency-key': key });
+  /** As if its process had died between the object and the answer. */
+  const cutOff = (id: string) =>
+    execute(
+      api.dataDir,
+      `update idempotency_keys set status = null, answer = null, lease = 'dead', lease_until_ms = 1 where object_id = '${id}'`,
+    );
+  const total = async (path: string) => (await api.call('GET', path)).body.total;
+
+  const token = () => post('/access_tokens', 'token', '{"name":"CI","role":"member"}');
+  const [first, before] = [await token(), await total('/access_tokens')];
+  assert.equal(first.status, 200);
+  assert.equal((await token()).text, first.text, 'the secret is in the kept answer');
+  await cutOff(first.body._id);
+  const met = await token();
+  assert.deepEqual({ ...met.body, secret: '' }, { ...first.body, secret: '' });
+  assert.notEqual(met.body.secret, first.body.secret);
+  assert.equal(await total('/access_tokens'), before);
+  assert.equal(await api.store.verifyToken(first.body._id, first.body.secret), null, 'nobody has got this one');
+  assert.ok(await api.store.verifyToken(met.body._id, met.body.secret));
+  assert.equal((await token()).text, met.text);
+
+  await api.call('DELETE', `/access_tokens/${met.body._id}`);
+  await cutOff(met.body._id);
+  const revoked = await token();
+  assert.deepEqual([revoked.status, revoked.body.error], [409, 'Conflict']);
+  assert.match(revoked.body.message, /revoked/);
+  assert.equal(await api.store.verifyToken(met.body._id, met.body.secret), null);
+
+  const endpoint = () => post('/webhook_endpoints', 'endpoint', '{"url":"https://hooks.example/a"}');
+  const made = await endpoint();
+  assert.equal(made.status, 200);
+  await cutOff(made.body._id);
+  const again = await endpoint();
+  assert.deepEqual({ ...again.body, secret: '' }, { ...made.body, secret: '' });
+  assert.notEqual(again.body.secret, made.body.secret);
+  assert.equal(await total('/webhook_endpoints'), 1);
+});
+
 test('L18 platforms too; a key is free again after a day, taken while another process is at it', async (t) => {
   const api = await startApi();
   t.after(async () => {

@@ -7,6 +7,7 @@ import { type Logger, pino } from 'pino';
 import { type CheckDestination, createApi, type LivePort, type MailPort, type StatsPort } from '../../src/api/index.ts';
 import { randomHex } from '../../src/base/index.ts';
 import { createClient } from '../../src/client/index.ts';
+import type { PlatformStatus, PullStatus } from '../../src/live/index.ts';
 import { openStore } from '../../src/store/index.ts';
 import { searchCanaries } from '../support/canaries.ts';
 import { databaseFor } from '../support/database.ts';
@@ -20,11 +21,32 @@ export const ADDRESSES = {
 export class FakeLive implements LivePort, StatsPort {
   readonly online = new Set<string>();
   readonly stopped: string[] = [];
+  readonly changed: string[] = [];
+  readonly restarted: string[] = [];
+  readonly statuses = new Map<string, PlatformStatus[]>();
+  readonly pulls = new Map<string, PullStatus>();
+  checkPull: LivePort['checkPull'] = async () => {};
   isOnline(id: string): boolean {
     return this.online.has(id);
   }
   stats(): null {
     return null;
+  }
+  platformsChanged(id: string): void {
+    this.changed.push(`platforms ${id}`);
+  }
+  platformStatuses(id: string): readonly PlatformStatus[] {
+    return this.statuses.get(id) ?? [];
+  }
+  restartPlatform(_: string, platformId: string): boolean {
+    this.restarted.push(platformId);
+    return true;
+  }
+  pullChanged(id: string): void {
+    this.changed.push(`pull ${id}`);
+  }
+  pullStatus(id: string): PullStatus | null {
+    return this.pulls.get(id) ?? null;
   }
   stop(id: string, reason: Parameters<LivePort['stop']>[1]): void {
     this.online.delete(id);

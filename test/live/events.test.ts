@@ -53,6 +53,14 @@ function brief(event: BroadcastEvent): string {
       return event.first ? `connected ${event.publisher.id}` : `again ${event.publisher.id}`;
     case 'warning':
       return `${event.raised ? '+' : '-'}${event.code}`;
+    case 'publisher_switched':
+      return `switched ${event.from.id} ${event.to.id} ${event.active} ${event.reason}`;
+    case 'platform_connected':
+      return `+platform ${event.platformId}`;
+    case 'platform_disconnected':
+      return `-platform ${event.platformId} ${event.reason}`;
+    case 'platform_error':
+      return `platform ${event.platformId} ${event.code}`;
     default:
       return `${event.kind} ${event.reason}`;
   }
@@ -217,6 +225,87 @@ test('a full queue lets warnings go first, then short absences in pairs, and nev
     assert.equal(kind, i % 2 ? 'connected' : 'reconnecting', 'in pairs');
   });
   assert.equal(sink.written.filter(({ liveStreamId }) => liveStreamId.startsWith('b')).length, 20);
+});
+
+test('what happens to platforms is told in pairs, once, and before the end', async () => {
+  const { registry, connect, told, brief } = await onAir(60_000);
+  const encoder = await connect('a');
+  const { broadcast } = encoder.claim!;
+  const on = (platformId: string) => broadcast.tellPlatform({ kind: 'platform_connected', platformId });
+  const off = (platformId: string) =>
+    broadcast.tellPlatform({ kind: 'platform_disconnected', platformId, reason: 'lost' });
+  on('one');
+  on('one');
+  off('two');
+  off('one');
+  off('one');
+  on('one');
+  on('two');
+  broadcast.tellPlatform({
+    kind: 'platform_error',
+    platformId: 'three',
+    code: 'unreachable',
+    message: '',
+    severity: 'retrying',
+  });
+  broadcast.onEnd(() => {
+    throw new Error('mine alone');
+  });
+  broadcast.onEnd(() => off('two'));
+  registry.close();
+  on('late');
+  assert.deepEqual(brief(), [
+    'connected a',
+    '+platform one',
+    '-platform one lost',
+    '+platform one',
+    '+platform two',
+    'platform three unreachable',
+    '-platform two lost',
+    '-platform one stream_ended',
+    'disconnected shutdown',
+  ]);
+  assert.deepEqual(
+    told.map(({ number }) => number),
+    [1, 2, 3, 4, 5, 6, 7, 8, 9],
+  );
+});
+
+test('a full queue drops errors of platforms first, and connections of platforms in pairs', async () => {
+  const sink = new Sink();
+  sink.away = true;
+  const queue = new BroadcastEventQueue({ sink, log, retryMs: 60_000, maxWaiting: 20 });
+  let number = 0;
+  const tell = (platformId: string, kind: 'platform_connected' | 'platform_disconnected' | 'platform_error') => {
+    const event = { ...moment('a', ++number), platformId };
+    if (kind === 'platform_error') queue.tell({ ...event, kind, code: 'x', message: '', severity: 'retrying' });
+    else if (kind === 'platform_connected') queue.tell({ ...event, kind });
+    else queue.tell({ ...event, kind, reason: 'lost' });
+  };
+  queue.tell(connected('a', ++number));
+  await until('the first is under way', 5000, () => sink.calls === 1);
+  for (let i = 0; i < 100; i++) tell('p0', 'platform_error');
+  for (let round = 0; round < 100; round++) {
+    for (const id of ['p1', 'p2', 'p3']) tell(id, 'platform_connected');
+    for (const id of ['p3', 'p1', 'p2']) tell(id, 'platform_disconnected');
+  }
+  tell('p1', 'platform_connected');
+  queue.tell(disconnected('a', ++number));
+  assert.ok(queue.waiting <= 26, `${queue.waiting} wait`);
+  sink.away = false;
+  await queue.close(5000);
+  const written = sink.written as BroadcastEvent[];
+  assert.ok(!written.some(({ kind }) => kind === 'platform_error'));
+  assert.equal(written.at(-1)!.kind, 'disconnected');
+  for (const id of ['p1', 'p2', 'p3']) {
+    const kinds = written.flatMap((event) => ('platformId' in event && event.platformId === id ? [event.kind] : []));
+    assert.ok(kinds.length > 0, id);
+    kinds.forEach((kind, i) => {
+      assert.equal(kind, i % 2 ? 'platform_disconnected' : 'platform_connected', `${id}: ${kinds}`);
+    });
+    assert.equal(kinds.length % 2, id === 'p1' ? 1 : 0);
+  }
+  assert.ok(written.every((event, i) => i === 0 || event.number > written[i - 1]!.number));
 });
 
 test('closing does not wait for a store that stays away', async () => {

@@ -28,6 +28,8 @@ async function open(name: string) {
   };
   const client = new SqliteClient(spawn, createLogger('silent'));
   const db = new Kysely<Tables>({ dialect: sqliteDialect(client) });
+  // A test that fails must not leave a thread behind that keeps the process.
+  after(() => db.destroy());
   await sql`create table if not exists t (id text primary key, n integer not null check (n < 100))`.execute(db);
   const ids = async () => (await db.selectFrom('t').select('id').orderBy('id').execute()).map((row) => row.id);
   return { db, workers, second: second.promise, ids };
@@ -114,14 +116,30 @@ test('what writes goes in the order in which it came, one that fails takes back 
 test('a commit that fails is told to all that share it, and the next one works', async () => {
   const { db, ids } = await open('commit.db');
   await sql`create table child (t text references t (id) deferrable initially deferred)`.execute(db);
-  const outcomes = await Promise.allSettled([
-    db.transaction().execute((transaction) => transaction.insertInto('t').values({ id: 'a', n: 1 }).execute()),
-    // Noticed by the commit only.
-    db.transaction().execute((transaction) => sql`insert into child values ('nobody')`.execute(transaction)),
-    db.insertInto('t').values({ id: 'b', n: 1 }).execute(),
-  ]);
-  assert.ok(outcomes.every(({ status }) => status === 'rejected'));
-  assert.deepEqual(await ids(), []);
+  // On a busy machine the first may be on the disk before the others come: whoever was told so is there, and nobody else.
+  let shared = false;
+  for (let i = 0; i < 20 && !shared; i++) {
+    const outcomes = await Promise.allSettled([
+      db.transaction().execute((transaction) =>
+        transaction
+          .insertInto('t')
+          .values({ id: `${i} a`, n: 1 })
+          .execute(),
+      ),
+      // Noticed by the commit only.
+      db.transaction().execute((transaction) => sql`insert into child values ('nobody')`.execute(transaction)),
+      db
+        .insertInto('t')
+        .values({ id: `${i} b`, n: 1 })
+        .execute(),
+    ]);
+    const [first, wrong, last] = outcomes.map(({ status }) => status === 'fulfilled');
+    assert.equal(wrong, false);
+    assert.deepEqual(await ids(), [...(first ? [`${i} a`] : []), ...(last ? [`${i} b`] : [])]);
+    shared = !first && !last;
+    await db.deleteFrom('t').execute();
+  }
+  assert.ok(shared);
   await db.insertInto('t').values({ id: 'c', n: 1 }).execute();
   assert.deepEqual(await ids(), ['c']);
   await db.destroy();

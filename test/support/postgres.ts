@@ -17,6 +17,8 @@ export interface TestPostgres {
   /** Makes an empty database where there is none of that name. */
   create(database: string): Promise<string>;
   drop(database: string): Promise<void>;
+  /** How many connections there are to all databases, without the one that asks. */
+  connections(): Promise<number>;
   /** Stops every one of its processes where it is (SIGSTOP), and lets them go on. */
   freeze(): void;
   thaw(): void;
@@ -95,6 +97,14 @@ export async function startPostgres({ durable = false } = {}): Promise<TestPostg
       return url(database);
     },
     drop: async (database) => void (await ask(`drop database if exists ${database} with (force)`)),
+    connections: async () =>
+      Number(
+        (
+          await ask(
+            "select count(*) from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()",
+          )
+        ).rows[0].count,
+      ),
     freeze: () => signal('SIGSTOP'),
     thaw: () => signal('SIGCONT'),
     // Postgres takes SIGINT for "roll back, end now", and SIGTERM for "wait until all have left".
@@ -102,12 +112,13 @@ export async function startPostgres({ durable = false } = {}): Promise<TestPostg
     async start() {
       server = startChild(join(bin, 'postgres'), args, options);
       await until('Postgres answers', 20_000, async () => {
-        if (!server.running) throw new Error(`Postgres ended: ${server.stderr().slice(-2000)}`);
+        if (!server.running) return true;
         return (await ask('select 1')).rowCount === 1;
       }).catch(async (error: unknown) => {
         await server.stop('SIGKILL');
         throw new Error(`${String(error)}\n${server.stderr().slice(-2000)}`);
       });
+      if (!server.running) throw new Error(`Postgres ended: ${server.stderr().slice(-2000)}`);
     },
     async close() {
       await server.stop('SIGINT', 10_000);

@@ -11,6 +11,9 @@ import { until } from './until.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
+/** A server gives itself ten seconds to end in order; a busy machine is slower. */
+const STOP_MS = 30_000;
+
 /** A live stream as the API shows it: what the tests read of it. */
 export interface LiveStream {
   readonly _id: string;
@@ -41,6 +44,8 @@ export interface TestServer {
   untilStatus(id: string, status: 'online' | 'offline', timeoutMs?: number): Promise<void>;
   /** Ends the process at once, as a power cut would. */
   kill9(): Promise<void>;
+  /** SIGTERM, until it has ended. */
+  stop(): Promise<void>;
   /** Starts it again: same ports, same folder. Ends the old one with SIGTERM if it still runs. */
   restart(): Promise<void>;
   /** SIGTERM, then: ended with 0, no secret in the output, folder removed. */
@@ -64,14 +69,21 @@ export async function freePorts(count: number): Promise<number[]> {
   return ports;
 }
 
-/** Starts a server and waits until it is ready. `env` adds settings (`LIVEAPI_…`) to those of the test. */
+/**
+ * Starts a server and waits until it is ready. `env` adds settings (`LIVEAPI_…`) to those of the test, `source` is the folder of
+ * another version of the program, and what stands `beside` another server has its token.
+ */
 export async function startServer(
-  options: { readonly env?: Readonly<Record<string, string>> } = {},
+  options: {
+    readonly env?: Readonly<Record<string, string>>;
+    readonly source?: string;
+    readonly beside?: TestServer;
+  } = {},
 ): Promise<TestServer> {
   const [httpPort, rtmpPort] = (await freePorts(2)) as [number, number];
   const dataDir = await mkdtemp(join(tmpdir(), 'liveapi-e2e-'));
-  const tokenId = randomBytes(12).toString('hex');
-  const secret = randomBytes(20).toString('hex');
+  const tokenId = options.beside?.tokenId ?? randomBytes(12).toString('hex');
+  const secret = options.beside?.secret ?? randomBytes(20).toString('hex');
   const publicUrl = `http://127.0.0.1:${httpPort}`;
   const authorization = `Basic ${Buffer.from(`${tokenId}:${secret}`).toString('base64')}`;
   addCanary(secret);
@@ -80,7 +92,7 @@ export async function startServer(
 
   async function start(): Promise<void> {
     child = startChild(process.execPath, ['src/cli/main.ts', 'serve'], {
-      cwd: root,
+      cwd: options.source ?? root,
       env: {
         PATH: process.env.PATH,
         HOME: dataDir,
@@ -95,13 +107,14 @@ export async function startServer(
         ...options.env,
       },
     });
-    await until('the server is ready', 15_000, async () => {
-      if (!child.running) throw new Error(`the server ended: ${child.stderr().slice(-2000)}`);
+    await until('the server is ready', 20_000, async () => {
+      if (!child.running) return true;
       return (await ask(`${publicUrl}/health/ready`, { alone: true })).status === 200;
     }).catch(async (error: unknown) => {
       await child.stop('SIGKILL');
       throw new Error(`${String(error)}\n${child.stderr().slice(-4000)}`);
     });
+    if (!child.running) throw new Error(`the server ended: ${child.stderr().slice(-4000)}`);
   }
 
   const server: TestServer = {
@@ -142,14 +155,15 @@ export async function startServer(
       child.process.kill('SIGKILL');
       await child.ended;
     },
+    stop: () => child.stop('SIGTERM', STOP_MS),
     async restart() {
-      await child.stop('SIGTERM', 15_000);
+      await child.stop('SIGTERM', STOP_MS);
       earlier += child.stdout() + child.stderr();
       await start();
     },
     async close() {
       const running = child.running;
-      await child.stop('SIGTERM', 15_000);
+      await child.stop('SIGTERM', STOP_MS);
       const { code, signal } = await child.ended;
       await rm(dataDir, { recursive: true, force: true });
       const output = server.output();

@@ -1,9 +1,13 @@
+import { availableParallelism, loadavg } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
+
+/** What waits for something that has to come, and judges no time, waits so many times as long: others may need the machine. */
+export const patience = (): number => Math.ceil(2 * Math.min(6, Math.max(1, loadavg()[0]! / availableParallelism())));
 
 /**
  * Asks again and again until `question` answers something other than undefined, null or false. For what can only be seen
  * from outside; where an event exists, wait for the event.
- * @throws when `timeoutMs` have passed, naming `what` and the last error.
+ * @throws when `timeoutMs` have passed, more on a busy machine, naming `what` and the last error.
  */
 export async function until<T>(
   what: string,
@@ -11,7 +15,7 @@ export async function until<T>(
   question: () => T | Promise<T>,
   everyMs = 50,
 ): Promise<NonNullable<Exclude<T, false>>> {
-  const deadline = performance.now() + timeoutMs;
+  const startedMs = performance.now();
   let last: unknown;
   for (;;) {
     try {
@@ -20,8 +24,9 @@ export async function until<T>(
     } catch (error) {
       last = error;
     }
-    if (performance.now() > deadline)
-      throw new Error(`${what}: not within ${timeoutMs} ms${last ? ` (${String(last)})` : ''}`);
+    const waitedMs = performance.now() - startedMs;
+    if (waitedMs > timeoutMs * patience())
+      throw new Error(`${what}: not within ${Math.round(waitedMs)} ms${last ? ` (${String(last)})` : ''}`);
     await delay(everyMs);
   }
 }

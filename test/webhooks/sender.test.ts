@@ -240,7 +240,9 @@ class TestClock implements SenderClock {
 test('L12 eleven attempts over about 72 h, each in its own time; a restart changes nothing, and a long sleep makes no burst', async (t) => {
   const clock = new TestClock();
   const queue = new MemoryQueue(clock.nowMs);
-  const failing = { request: async () => ({ status: 500, headers: {}, body: Buffer.from(''), truncated: false }) };
+  const failing = {
+    request: async () => ({ status: 500, headers: {}, url: '', body: Buffer.from(''), truncated: false }),
+  };
   const deliveries = Array.from({ length: 100 }, (_, i) => queue.add(`https://hooks.test/${i}`));
   const start = () => startSender(queue, { clock, outbound: failing });
   let sender = start();

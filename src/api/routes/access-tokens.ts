@@ -10,6 +10,7 @@ import {
 } from '../../contract/index.ts';
 import type { AccessTokenRow, Store } from '../../store/index.ts';
 import { allowOnly } from '../errors.ts';
+import { objectIdOf } from '../idempotency.ts';
 import { listAnswer, pageOf } from '../paging.ts';
 import { audit, isoTime } from '../people.ts';
 import { IdParams } from '../resource.ts';
@@ -39,7 +40,8 @@ export const accessTokenRoutes: FastifyPluginAsyncTypebox<{ store: Pick<Store, '
         throw new CodedError('forbidden', message);
       }
       const expiresMs = body.expires_at === undefined ? null : readExpiry(body.expires_at);
-      const row = await tokens.create({ ...principal, environment }, { name: body.name, role: body.role, expiresMs });
+      const values = { name: body.name, role: body.role, expiresMs };
+      const row = await tokens.create({ ...principal, environment }, values, objectIdOf(request));
       audit(request, 'access token made', { token: row.id, role: row.role, environment });
       return { ...toAccessToken(row), secret: row.secret };
     },

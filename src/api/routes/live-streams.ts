@@ -1,10 +1,15 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { CodedError } from '../../base/index.ts';
 import {
   KeyRotation,
   LiveStream,
   LiveStreamChange,
   LiveStreamList,
   LiveStreamQuery,
+  mergeSettings,
+  pullUrls,
+  type Settings,
+  type SettingsChange,
   Success,
 } from '../../contract/index.ts';
 import type { LiveStreamRow } from '../../store/index.ts';
@@ -19,7 +24,14 @@ import { toLiveStream } from '../to-live-stream.ts';
 export const liveStreamRoutes: FastifyPluginAsyncTypebox<ResourceOptions> = async (app, options) => {
   const { live, addresses, dialect } = options;
   const { liveStreams } = options.store;
-  const show = (row: LiveStreamRow) => toLiveStream(row, addresses, dialect, live.isOnline(row.id));
+  const show = (row: LiveStreamRow) => toLiveStream(row, addresses, dialect, live);
+
+  /** @throws CodedError bad_request, destination_refused when the pulling mode that comes of the change cannot work */
+  async function checkPull(change: SettingsChange | undefined, before: Settings): Promise<void> {
+    if (!change?.pulling_mode) return;
+    const { pulling_mode: mode = {} } = mergeSettings(before, change);
+    if (mode.enabled || pullUrls(mode).length > 0) await live.checkPull(mode);
+  }
 
   app.post(
     '/live_streams',
@@ -33,7 +45,9 @@ export const liveStreamRoutes: FastifyPluginAsyncTypebox<ResourceOptions> = asyn
     },
     async (request) => {
       const values = created(request.body, dialect);
+      await checkPull(values.settings, {});
       const row = await liveStreams.create(request.principal, values, { id: objectIdOf(request) });
+      if (row.settings.pulling_mode?.enabled) live.pullChanged(row.id);
       return toLiveStream(row, addresses, dialect);
     },
   );
@@ -86,10 +100,16 @@ export const liveStreamRoutes: FastifyPluginAsyncTypebox<ResourceOptions> = asyn
     },
     async (request) => {
       const change = changed(request.body, dialect);
+      if (change.settings?.pulling_mode) {
+        const before = await liveStreams.get(request.principal, request.params.id);
+        if (!before) throw liveStreamNotFound();
+        await checkPull(change.settings, before.settings);
+      }
       const row = await liveStreams.update(request.principal, request.params.id, change);
       if (!row) throw liveStreamNotFound();
       // Written first: an encoder that comes back at once is refused.
       if (change.enabled === false) live.stop(row.id, 'disabled');
+      if (change.enabled !== undefined || change.settings?.pulling_mode !== undefined) live.pullChanged(row.id);
       return show(row);
     },
   );
@@ -99,18 +119,20 @@ export const liveStreamRoutes: FastifyPluginAsyncTypebox<ResourceOptions> = asyn
     {
       schema: {
         operationId: 'rotateLiveStreamKey',
-        summary: "Give a live stream's key a new password; its URLs stay",
+        summary: "Give a live stream's key, or its backup encoder's, a new password; its URLs stay",
         params: IdParams,
         body: KeyRotation,
         response: { 200: LiveStream },
       },
     },
     async (request) => {
-      const { overlap_s } = request.body;
-      const row = await liveStreams.rotateKey(request.principal, request.params.id, overlap_s * 1000);
+      const { overlap_s, which } = request.body;
+      if (which === 'backup' && overlap_s > 0)
+        throw new CodedError('bad_request', 'overlap_s must be 0: the backup key has no overlap.');
+      const row = await liveStreams.rotateKey(request.principal, request.params.id, overlap_s * 1000, which);
       if (!row) throw liveStreamNotFound();
       // Without an overlap somebody is to be locked out, on air or not.
-      if (overlap_s === 0) live.stop(row.id, 'key_rotated');
+      if (overlap_s === 0) live.stop(row.id, 'key_rotated', which);
       return show(row);
     },
   );
@@ -128,6 +150,7 @@ export const liveStreamRoutes: FastifyPluginAsyncTypebox<ResourceOptions> = asyn
     async (request) => {
       if (!(await liveStreams.delete(request.principal, request.params.id))) throw liveStreamNotFound();
       live.stop(request.params.id, 'deleted');
+      live.pullChanged(request.params.id);
       return { success: true };
     },
   );

@@ -2,18 +2,30 @@ import { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { Type } from 'typebox';
-import { stringify } from 'yaml';
 import { allowOnly } from '../errors.ts';
 import { REFERENCE_PAGE, REFERENCE_POLICY, REFERENCE_START, referenceScript } from '../reference.ts';
+import type { PublicAddresses } from '../to-live-stream.ts';
 
 const PAGES = ['/openapi.json', '/openapi.yaml', '/reference', '/reference/scalar.js', '/reference/start.js'];
 const CACHE = 'public, max-age=3600';
 
+/** What the OpenAPI document depends on, beside the routes. */
+export interface DocumentOptions extends PublicAddresses {
+  /** Whether there is a route for them. */
+  readonly metrics: boolean;
+}
+
+/** Bytes, so that all answers under way share them. */
+export interface OpenApiDocument {
+  readonly json: Buffer;
+  readonly yaml: Buffer;
+}
+
 /** The API's own description for machines (/openapi.json, /openapi.yaml) and for people (/reference). Open to all. */
-export async function openApiRoutes(app: FastifyInstance): Promise<void> {
-  // Made from the routes, which are all known only when somebody can ask. Bytes, so that all answers under way share them.
-  let json: Buffer | undefined;
-  let yaml: Buffer | undefined;
+export async function openApiRoutes(
+  app: FastifyInstance,
+  options: { readonly document: () => Promise<OpenApiDocument> },
+): Promise<void> {
   const open = (operationId: string, summary: string, type: string) => ({
     config: { open: true },
     schema: {
@@ -29,15 +41,13 @@ export async function openApiRoutes(app: FastifyInstance): Promise<void> {
   app.get(
     '/openapi.json',
     open('getOpenApiJson', 'This document, as JSON', 'application/json'),
-    async (_request, reply) =>
-      send(reply, 'application/json; charset=utf-8', (json ??= Buffer.from(JSON.stringify(app.swagger())))),
+    async (_request, reply) => send(reply, 'application/json; charset=utf-8', (await options.document()).json),
   );
 
   app.get(
     '/openapi.yaml',
     open('getOpenApiYaml', 'This document, as YAML', 'application/yaml'),
-    async (_request, reply) =>
-      send(reply, 'application/yaml; charset=utf-8', (yaml ??= Buffer.from(stringify(app.swagger())))),
+    async (_request, reply) => send(reply, 'application/yaml; charset=utf-8', (await options.document()).yaml),
   );
 
   app.get('/reference', open('getReference', 'This document, as a page', 'text/html'), async (request, reply) => {

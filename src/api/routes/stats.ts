@@ -4,6 +4,8 @@ import { CodedError } from '../../base/index.ts';
 import { Stats } from '../../contract/index.ts';
 import type { Store } from '../../store/index.ts';
 import { allowOnly } from '../errors.ts';
+import { liveStreamNotFound } from '../resource.ts';
+import type { OnAir, PublicAddresses } from '../to-live-stream.ts';
 import { type OnAirStats, toStats } from '../to-stats.ts';
 
 /** What the API asks of what is on air, to show it. */
@@ -14,13 +16,16 @@ export interface StatsPort {
 
 export interface StatsRoutesOptions {
   readonly store: Pick<Store, 'liveStreams'>;
-  readonly live: StatsPort;
+  readonly live: StatsPort & OnAir;
+  readonly addresses: PublicAddresses;
 }
 
 const Params = Type.Object({ id: Type.String() });
 
 /** /live_streams/{id}/stats: how the running broadcast fares. */
-export const statsRoutes: FastifyPluginAsyncTypebox<StatsRoutesOptions> = async (app, { store, live }) => {
+export const statsRoutes: FastifyPluginAsyncTypebox<StatsRoutesOptions> = async (app, options) => {
+  const { live, addresses } = options;
+  const { liveStreams } = options.store;
   const url = '/live_streams/:id/stats';
 
   const schema = {
@@ -31,15 +36,18 @@ export const statsRoutes: FastifyPluginAsyncTypebox<StatsRoutesOptions> = async 
   };
   app.get(url, { schema }, async (request) => {
     const { id } = request.params;
-    if (!(await store.liveStreams.exists(request.principal, id)))
-      throw new CodedError(
-        'not_found',
-        'Live stream not found. GET /live_streams lists those that this access token reaches.',
-      );
+    const row = await liveStreams.get(request.principal, id);
+    if (!row) throw liveStreamNotFound();
     const stats = live.stats(id);
     if (!stats)
       throw new CodedError('not_found', 'Stream not found upstream: no encoder is connected to this live stream.');
-    return toStats(id, stats);
+    const pulled = stats.publisher.protocol.startsWith('pull-');
+    return toStats(id, stats, {
+      addresses,
+      platforms: row.platforms,
+      statuses: row.platforms.length > 0 ? live.platformStatuses(id) : [],
+      pulledFrom: pulled ? (live.pullStatus(id)?.url ?? 'pull://') : null,
+    });
   });
 
   allowOnly(app, url, ['GET']);

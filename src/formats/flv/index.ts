@@ -1,5 +1,6 @@
 // FLV: the tag bodies that RTMP carries as audio and video messages, and FLV files (Adobe FLV 10.1 annex E; Enhanced RTMP v2).
-// Called by ingest, egress, the demo and formats/rtmp; calls base only. Bytes in, objects out; nothing starts or stops.
+// Called by ingest, egress, the demo and formats/rtmp; calls base and media only. Bytes in, objects out; nothing starts or stops.
+export { AudioClock } from './audio-clock.ts';
 export { FlvReader, type FlvTag } from './flv-reader.ts';
 export {
   type AudioCodec,
@@ -10,4 +11,5 @@ export {
   type TagKind,
   type VideoCodec,
 } from './media-tag.ts';
+export { type Notices, ToPackets } from './to-packets.ts';
 export { writeAudioTag, writeFlvHeader, writeFlvTag, writeVideoTag } from './writer.ts';

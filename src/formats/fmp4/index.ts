@@ -1,6 +1,8 @@
 // Fragmented MP4 (ISO 14496-12, 14496-14, 14496-15) as HLS wants it: initialization segments and parts.
-// The packager writes, the recorder and tests read. Calls base and media only; bytes and packets in, bytes and objects out.
+// The packager writes, tests read what it wrote, ingest/pull demuxes what others wrote. Calls base, media and formats/flv (audio
+// clock, notices); bytes and packets in, bytes and objects out.
 export { type Box, readBoxes } from './box-reader.ts';
+export { Fmp4Demuxer } from './demuxer.ts';
 export {
   AUDIO_TRACK_ID,
   FLAGS_DELTA,

@@ -1,11 +1,14 @@
 // HLS playlists (RFC 8216bis) as objects and as text: renderers for the origin, parsers for tests, the conformance checks and
-// pulls. Pure functions, no I/O. Called by origin; calls nothing.
+// pulls. Pure functions, no I/O. Called by origin and ingest/pull; calls nothing.
 export type {
+  AudioRendition,
+  ByteRange,
   MediaPlaylist,
   MediaSegment,
   MultivariantPlaylist,
   PlaylistPart,
   RenditionReport,
+  SegmentKey,
   ServerControl,
   Variant,
 } from './model.ts';

@@ -1,3 +1,19 @@
+/** EXT-X-BYTERANGE and its like: a piece of a resource. */
+export interface ByteRange {
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** EXT-X-KEY, where METHOD is not NONE. */
+export interface SegmentKey {
+  readonly method: string;
+  readonly uri: string;
+  /** Null where the segment's number takes its place. */
+  readonly iv: Buffer | null;
+  /** `identity` where the playlist does not say. */
+  readonly format: string;
+}
+
 /** EXT-X-PART. */
 export interface PlaylistPart {
   readonly uri: string;
@@ -7,6 +23,7 @@ export interface PlaylistPart {
   readonly independent: boolean;
   /** GAP=YES: listed for its number and duration only, not to be fetched. */
   readonly gap: boolean;
+  readonly byteRange?: ByteRange;
 }
 
 /** One Media Segment with the tags that apply to it. */
@@ -25,6 +42,11 @@ export interface MediaSegment {
   readonly gap: boolean;
   /** The parts that the playlist lists; empty for older segments. */
   readonly parts: readonly PlaylistPart[];
+  readonly byteRange?: ByteRange;
+  readonly mapByteRange?: ByteRange;
+  /** The EXT-X-KEY in force, and the one at its EXT-X-MAP. */
+  readonly key?: SegmentKey;
+  readonly mapKey?: SegmentKey;
 }
 
 /** EXT-X-SERVER-CONTROL; times in microseconds, null where the attribute is absent. */
@@ -72,6 +94,18 @@ export interface Variant {
   readonly width?: number;
   readonly height?: number;
   readonly frameRate?: number;
+  /** GROUP-ID of the renditions that bring its sound. */
+  readonly audio?: string;
+}
+
+/** EXT-X-MEDIA of TYPE=AUDIO. */
+export interface AudioRendition {
+  readonly groupId: string;
+  readonly name: string;
+  /** Null where the sound is in the variant's own stream. */
+  readonly uri: string | null;
+  readonly isDefault: boolean;
+  readonly autoselect: boolean;
 }
 
 /** A playlist of playlists. */
@@ -79,4 +113,6 @@ export interface MultivariantPlaylist {
   readonly version: number;
   readonly independentSegments: boolean;
   readonly variants: readonly Variant[];
+  /** Absent where there are none. */
+  readonly audio?: readonly AudioRendition[];
 }

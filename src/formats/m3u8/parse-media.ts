@@ -1,6 +1,14 @@
 import { integer, microseconds, parseAttributes } from './attributes.ts';
 import { lines } from './lines.ts';
-import type { MediaPlaylist, MediaSegment, PlaylistPart, RenditionReport, ServerControl } from './model.ts';
+import type {
+  ByteRange,
+  MediaPlaylist,
+  MediaSegment,
+  PlaylistPart,
+  RenditionReport,
+  SegmentKey,
+  ServerControl,
+} from './model.ts';
 
 /** Tags that may stand once in a Media Playlist. */
 const ONCE = new Set(
@@ -29,7 +37,11 @@ export function parseMediaPlaylist(text: string): MediaPlaylist {
     preloadHint: null as string | null,
     endList: false,
   };
-  let map: string | null = null;
+  let map: Pick<MediaSegment, 'map' | 'mapByteRange' | 'mapKey'> = { map: null };
+  let key: SegmentKey | null = null;
+  let byteRange: ByteRange | null = null;
+  let rangeText: string | null = null;
+  const ranges = new RangeReader();
   let parts: PlaylistPart[] = [];
   let extinfUs: number | null = null;
   let discontinuity = false;
@@ -40,10 +52,20 @@ export function parseMediaPlaylist(text: string): MediaPlaylist {
 
   const addSegment = (uri: string | null, durationUs: number): void => {
     const startUs = dateTimeUs ?? countedUs;
-    segments.push({ uri, durationUs, discontinuity, dateTimeUs: startUs, map, gap, parts });
+    segments.push({
+      uri,
+      durationUs,
+      discontinuity,
+      dateTimeUs: startUs,
+      ...map,
+      gap,
+      parts,
+      ...(byteRange && { byteRange }),
+      ...(key && { key }),
+    });
     countedUs = startUs === null ? null : startUs + durationUs;
     parts = [];
-    extinfUs = dateTimeUs = null;
+    extinfUs = dateTimeUs = byteRange = null;
     discontinuity = gap = false;
   };
 
@@ -55,6 +77,8 @@ export function parseMediaPlaylist(text: string): MediaPlaylist {
     switch (tag) {
       case null:
         if (extinfUs === null) throw new Error(`no EXTINF before ${value}`);
+        byteRange = rangeText === null ? null : ranges.read(rangeText, value);
+        rangeText = null;
         addSegment(value, extinfUs);
         break;
       case 'EXTINF':
@@ -62,11 +86,14 @@ export function parseMediaPlaylist(text: string): MediaPlaylist {
         break;
       case 'EXT-X-PART': {
         const attributes = parseAttributes(value);
+        const uri = required(attributes, 'URI', tag);
+        const range = attributes.get('BYTERANGE');
         parts.push({
-          uri: required(attributes, 'URI', tag),
+          uri,
           durationUs: microseconds(attributes.get('DURATION'), 'DURATION'),
           independent: attributes.get('INDEPENDENT') === 'YES',
           gap: attributes.get('GAP') === 'YES',
+          ...(range !== undefined && { byteRange: ranges.read(range, uri) }),
         });
         break;
       }
@@ -76,8 +103,22 @@ export function parseMediaPlaylist(text: string): MediaPlaylist {
       case 'EXT-X-GAP':
         gap = true;
         break;
-      case 'EXT-X-MAP':
-        map = required(parseAttributes(value), 'URI', tag);
+      case 'EXT-X-MAP': {
+        const attributes = parseAttributes(value);
+        const uri = required(attributes, 'URI', tag);
+        const range = attributes.get('BYTERANGE');
+        map = {
+          map: uri,
+          ...(range !== undefined && { mapByteRange: ranges.read(range, uri) }),
+          ...(key && { mapKey: key }),
+        };
+        break;
+      }
+      case 'EXT-X-BYTERANGE':
+        rangeText = value;
+        break;
+      case 'EXT-X-KEY':
+        key = parseKey(value);
         break;
       case 'EXT-X-PROGRAM-DATE-TIME':
         dateTimeUs = Date.parse(value) * 1000;
@@ -156,4 +197,36 @@ function required(attributes: Map<string, string>, name: string, tag: string): s
   const value = attributes.get(name);
   if (value === undefined) throw new Error(`${tag} has no ${name}`);
   return value;
+}
+
+/** EXT-X-KEY (RFC 8216bis 4.4.4.4); null for METHOD=NONE. */
+function parseKey(value: string): SegmentKey | null {
+  const attributes = parseAttributes(value);
+  const method = required(attributes, 'METHOD', 'EXT-X-KEY');
+  if (method === 'NONE') return null;
+  const iv = attributes.get('IV');
+  if (iv !== undefined && !/^0x[0-9a-f]{1,32}$/i.test(iv)) throw new Error(`IV is not a number of 128 bits: ${iv}`);
+  return {
+    method,
+    uri: required(attributes, 'URI', 'EXT-X-KEY'),
+    iv: iv === undefined ? null : Buffer.from(iv.slice(2).padStart(32, '0'), 'hex'),
+    format: attributes.get('KEYFORMAT') ?? 'identity',
+  };
+}
+
+/** Reads `length[@offset]` (RFC 8216bis 4.4.4.2): without an offset it goes on where the last piece of the same resource ended. */
+class RangeReader {
+  #uri = '';
+  #end = 0;
+
+  read(text: string, uri: string): ByteRange {
+    const [length, offset] = text.split('@', 2);
+    const range = {
+      length: integer(length, 'BYTERANGE'),
+      offset: offset === undefined ? (uri === this.#uri ? this.#end : 0) : integer(offset, 'BYTERANGE'),
+    };
+    this.#uri = uri;
+    this.#end = range.offset + range.length;
+    return range;
+  }
 }

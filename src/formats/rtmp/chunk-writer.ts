@@ -37,6 +37,22 @@ export function writeMessage(
   return bytes;
 }
 
+/**
+ * A copy of messages that `writeMessage` made with this chunk size, whole and on chunk streams below 64, for another message stream:
+ * the few servers that count differently get bytes of their own.
+ */
+export function withStreamId(bytes: Buffer, streamId: number, chunkSize: number): Buffer {
+  const copy = Buffer.from(bytes);
+  for (let offset = 0; offset + 12 <= copy.length; ) {
+    const length = copy.readUIntBE(offset + 4, 3);
+    const extended = copy.readUIntBE(offset + 1, 3) === 0xffffff ? 4 : 0;
+    copy.writeUInt32LE(streamId, offset + 8);
+    const chunks = Math.max(1, Math.ceil(length / chunkSize));
+    offset += 11 + length + chunks * (1 + extended);
+  }
+  return copy;
+}
+
 function messageSize(chunkStreamId: number, time: number, length: number, chunkSize: number): number {
   const basic = chunkStreamId < 64 ? 1 : chunkStreamId < 320 ? 2 : 3;
   const extended = time >= 0xffffff ? 4 : 0;
@@ -85,15 +101,22 @@ export class ChunkWriter {
   }
 
   streamBegin(streamId: number): void {
-    this.#control(
-      MessageType.userControl,
-      Buffer.concat([Buffer.from([0, UserControl.streamBegin]), uint32(streamId)]),
-    );
+    this.#userControl(UserControl.streamBegin, uint32(streamId));
+  }
+
+  /** The stream is over. */
+  streamEof(streamId: number): void {
+    this.#userControl(UserControl.streamEof, uint32(streamId));
+  }
+
+  /** How many milliseconds of media a player holds. */
+  setBufferLength(streamId: number, ms: number): void {
+    this.#userControl(UserControl.setBufferLength, Buffer.concat([uint32(streamId), uint32(ms)]));
   }
 
   /** Answers a ping with the time that it carried. */
   pong(ping: Buffer): void {
-    this.#control(MessageType.userControl, Buffer.concat([Buffer.from([0, UserControl.pingResponse]), ping]));
+    this.#userControl(UserControl.pingResponse, ping);
   }
 
   /** All that was gathered since the last call, or null. */
@@ -102,6 +125,10 @@ export class ChunkWriter {
     if (parts.length === 0) return null;
     this.#parts = [];
     return parts.length === 1 ? parts[0]! : Buffer.concat(parts);
+  }
+
+  #userControl(event: number, value: Buffer): void {
+    this.#control(MessageType.userControl, Buffer.concat([Buffer.from([0, event]), value]));
   }
 
   #control(type: number, body: Buffer): void {

@@ -1,11 +1,6 @@
-import { CodedError } from '../../base/index.ts';
-import { type AmfInput, type AmfValue, encodeAmf0 } from '../amf/index.ts';
-import { Acknowledger, DEFAULT_WINDOW } from './acknowledger.ts';
-import { ChunkReader } from './chunk-reader.ts';
-import { ChunkWriter } from './chunk-writer.ts';
-import { type Command, isObject, readCommand, writeCommand } from './command.ts';
-import { ClientHandshake } from './handshake.ts';
-import { ChunkStreamId, MessageType, UserControl } from './message-type.ts';
+import { type AmfInput, encodeAmf0 } from '../amf/index.ts';
+import { ClientLink } from './client-link.ts';
+import { ChunkStreamId, MessageType } from './message-type.ts';
 
 /** `creating`: the connection stands, its message stream does not yet. `refused` and `stopped` are final. */
 export type ClientState =
@@ -33,180 +28,125 @@ export interface ClientEvents {
   send(bytes: Buffer): void;
   /** Media may be sent. */
   published(): void;
-  /** The server said no, before or while publishing. Both strings are a stranger's, and may be empty. */
-  refused(code: string, description: string): void;
+  /**
+   * The server said no, before or while publishing. The strings are a stranger's, and may be empty. `redirect`: where it sends us
+   * instead, which is not followed.
+   */
+  refused(code: string, description: string, redirect: string | null): void;
 }
 
-const CONNECT = 1;
 const RELEASE_STREAM = 2;
 const FC_PUBLISH = 3;
-const CREATE_STREAM = 4;
 const PUBLISH = 5;
 const FC_UNPUBLISH = 6;
 const DELETE_STREAM = 7;
 
-/** The publishing end of one connection. */
+/** The publishing end of one connection. What comes after its end is not looked at. */
 export class ClientSession {
   readonly #options: ClientOptions;
-  readonly #events: ClientEvents;
-  readonly #handshake = new ClientHandshake();
-  readonly #reader = new ChunkReader(
-    (type, _timestamp, streamId, body) => this.#onMessage(type, streamId, body),
-    1 + 2 * 1536,
-  );
-  readonly #writer = new ChunkWriter();
-  readonly #acknowledger = new Acknowledger();
-  #state: ClientState = 'new';
+  readonly #link: ClientLink;
+  readonly #send: (bytes: Buffer) => void;
+  #published = false;
   #streamId = 0;
-  #bytesReceived = 0;
-  #bytesAcknowledged = 0;
 
   constructor(options: ClientOptions, events: ClientEvents) {
+    const { streamName, chunkSize = 4096 } = options;
     this.#options = options;
-    this.#events = events;
+    this.#send = (bytes) => events.send(bytes);
+    const link = new ClientLink(options, {
+      send: this.#send,
+      connected: () => {
+        link.writer.setChunkSize(chunkSize);
+        link.command(0, 'releaseStream', RELEASE_STREAM, null, streamName);
+        link.command(0, 'FCPublish', FC_PUBLISH, null, streamName);
+      },
+      created: (streamId) => {
+        this.#streamId = streamId;
+        // `live` is what the protocol calls it; YouTube refuses whatever else may stand there.
+        link.command(streamId, 'publish', PUBLISH, null, streamName, 'live');
+      },
+      status: (code) => {
+        if (code !== 'NetStream.Publish.Start' || this.state !== 'publishing') return;
+        this.#published = true;
+        link.flush();
+        events.published();
+      },
+      refused: ({ code, description, redirect }) => events.refused(code, description, redirect),
+      message: () => {},
+      streamEvent: () => {},
+    });
+    this.#link = link;
   }
 
   get state(): ClientState {
-    return this.#state;
+    const { state } = this.#link;
+    return state === 'created' ? (this.#published ? 'published' : 'publishing') : state;
   }
 
   /** What the server says to have received, modulo 2^32; stands still when nothing moves. 0 when it never said so. */
   get bytesAcknowledged(): number {
-    return this.#bytesAcknowledged;
+    return this.#link.bytesAcknowledged;
+  }
+
+  /** The message stream that the server gave, nearly always 1; 0 before that. */
+  get streamId(): number {
+    return this.#streamId;
   }
 
   /** Begins, once the socket is connected. */
   start(): void {
-    this.#state = 'handshake';
-    this.#events.send(this.#handshake.start());
+    this.#link.start();
   }
 
   /** Takes what the socket read; the bytes may be reused. Throws CodedError('rtmp_protocol'): close the connection then. */
   receive(bytes: Buffer): void {
-    this.#bytesReceived += bytes.length;
-    let rest = bytes;
-    if (this.#state === 'handshake') {
-      const taken = this.#handshake.receive(rest, (answer) => this.#writer.raw(answer));
-      rest = rest.subarray(taken);
-      if (this.#handshake.done) this.#connect();
-    }
-    if (rest.length > 0) this.#reader.receive(rest);
-    if (this.#acknowledger.due(this.#bytesReceived)) this.#writer.acknowledge(this.#bytesReceived);
-    this.#flush();
+    this.#link.receive(bytes);
   }
 
   /** An object of the stream's properties, as onMetaData behind @setDataFrame. */
   sendMetadata(metadata: { readonly [key: string]: AmfInput }): void {
     const body = encodeAmf0('@setDataFrame', 'onMetaData', new Map(Object.entries(metadata)));
-    this.#send(ChunkStreamId.stream, MessageType.dataAmf0, 0, body);
+    this.#message(ChunkStreamId.stream, MessageType.dataAmf0, 0, body);
   }
 
   /** `body` is an FLV audio tag's. */
   sendAudio(timestampMs: number, body: Uint8Array): void {
-    this.#send(ChunkStreamId.audio, MessageType.audio, timestampMs, body);
+    this.#message(ChunkStreamId.audio, MessageType.audio, timestampMs, body);
   }
 
   /** `body` is an FLV video tag's. */
   sendVideo(timestampMs: number, body: Uint8Array): void {
-    this.#send(ChunkStreamId.video, MessageType.video, timestampMs, body);
+    this.#message(ChunkStreamId.video, MessageType.video, timestampMs, body);
+  }
+
+  /**
+   * Sends messages that are chunks already: whole ones, each with a fmt 0 header (`writeMessage`), of our `chunkSize`, for message
+   * stream `streamId`. Where the server gave another one than they are made for, `withStreamId` makes a copy for it.
+   */
+  sendRaw(bytes: Buffer): void {
+    if (!this.#published) throw new Error(`media sent in state ${this.state}`);
+    this.#send(bytes);
   }
 
   /** Says goodbye. The caller lets it out, and closes. */
   stop(): void {
-    if (this.#streamId !== 0) {
-      writeCommand(this.#writer, 0, 'FCUnpublish', FC_UNPUBLISH, null, this.#options.streamName);
-      writeCommand(this.#writer, 0, 'deleteStream', DELETE_STREAM, null, this.#streamId);
+    if (this.#link.state === 'created') {
+      this.#link.command(0, 'FCUnpublish', FC_UNPUBLISH, null, this.#options.streamName);
+      this.#link.command(0, 'deleteStream', DELETE_STREAM, null, this.#streamId);
     }
-    this.#state = 'stopped';
-    this.#flush();
+    this.#link.flush();
+    this.close();
   }
 
-  #send(chunkStreamId: number, type: number, timestampMs: number, body: Uint8Array): void {
-    if (this.#state !== 'published') throw new Error(`media sent in state ${this.#state}`);
-    this.#writer.message(chunkStreamId, type, this.#streamId, timestampMs, body);
-    this.#flush();
+  /** Ends it without a word: nothing is sent, and nothing that comes is looked at any more. */
+  close(): void {
+    this.#published = false;
+    this.#link.stop();
   }
 
-  #flush(): void {
-    const bytes = this.#writer.take();
-    if (bytes !== null) this.#events.send(bytes);
-  }
-
-  #connect(): void {
-    const { app, tcUrl } = this.#options;
-    this.#state = 'connecting';
-    const flashVer = 'FMLE/3.0 (compatible; LiveAPI)';
-    writeCommand(this.#writer, 0, 'connect', CONNECT, { app, type: 'nonprivate', flashVer, tcUrl });
-  }
-
-  #createStream(): void {
-    const { streamName, chunkSize = 4096 } = this.#options;
-    this.#state = 'creating';
-    this.#writer.windowSize(DEFAULT_WINDOW);
-    this.#writer.setChunkSize(chunkSize);
-    writeCommand(this.#writer, 0, 'releaseStream', RELEASE_STREAM, null, streamName);
-    writeCommand(this.#writer, 0, 'FCPublish', FC_PUBLISH, null, streamName);
-    writeCommand(this.#writer, 0, 'createStream', CREATE_STREAM, null);
-  }
-
-  #publish(streamId: number): void {
-    this.#state = 'publishing';
-    this.#streamId = streamId;
-    writeCommand(this.#writer, streamId, 'publish', PUBLISH, null, this.#options.streamName, 'live');
-  }
-
-  #onMessage(type: number, streamId: number, body: Buffer): void {
-    switch (type) {
-      case MessageType.commandAmf0:
-      case MessageType.commandAmf3:
-        this.#onCommand(readCommand(type, streamId, body));
-        break;
-      case MessageType.windowSize:
-        if (body.length >= 4) this.#acknowledger.window = body.readUInt32BE(0);
-        break;
-      case MessageType.acknowledgement:
-        if (body.length >= 4) this.#bytesAcknowledged = body.readUInt32BE(0);
-        break;
-      case MessageType.userControl:
-        if (body.length >= 6 && body.readUInt16BE(0) === UserControl.pingRequest)
-          this.#writer.pong(body.subarray(2, 6));
-        break;
-    }
-  }
-
-  /** Answers are matched by state first: some servers answer with transaction id 0, or twice. */
-  #onCommand({ name, transactionId, rest }: Command): void {
-    if (name === '_result') {
-      if (this.#state === 'connecting' && (transactionId === CONNECT || transactionId === 0)) this.#createStream();
-      else if (this.#state === 'creating' && (transactionId === CREATE_STREAM || transactionId === 0)) {
-        rest.read();
-        const streamId = rest.read();
-        if (typeof streamId === 'number') this.#publish(streamId);
-        else if (transactionId === CREATE_STREAM)
-          throw new CodedError('rtmp_protocol', 'createStream gave no stream id');
-      }
-    } else if (name === '_error') {
-      // A server that knows no releaseStream or FCPublish says so, and takes the stream nevertheless.
-      if (transactionId === RELEASE_STREAM || transactionId === FC_PUBLISH) return;
-      rest.read();
-      this.#refused(rest.read());
-    } else if (name === 'onStatus') {
-      rest.read();
-      const info = rest.read();
-      const { code, level } = isObject(info) ? info : {};
-      if (level === 'error') this.#refused(info);
-      else if (code === 'NetStream.Publish.Start' && this.#state === 'publishing') {
-        this.#state = 'published';
-        this.#flush();
-        this.#events.published();
-      }
-    } else if (name === 'close') this.#refused({ code: 'close' });
-  }
-
-  #refused(info: AmfValue): void {
-    if (this.#state === 'refused' || this.#state === 'stopped') return;
-    this.#state = 'refused';
-    const { code, description } = isObject(info) ? info : {};
-    this.#events.refused(typeof code === 'string' ? code : '', typeof description === 'string' ? description : '');
+  #message(chunkStreamId: number, type: number, timestampMs: number, body: Uint8Array): void {
+    if (!this.#published) throw new Error(`media sent in state ${this.state}`);
+    this.#link.writer.message(chunkStreamId, type, this.#streamId, timestampMs, body);
+    this.#link.flush();
   }
 }

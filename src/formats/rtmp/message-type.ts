@@ -18,7 +18,13 @@ export const MessageType = {
 } as const;
 
 /** User control event types, RTMP 1.0 section 7.1.7. */
-export const UserControl = { streamBegin: 0, pingRequest: 6, pingResponse: 7 } as const;
+export const UserControl = {
+  streamBegin: 0,
+  streamEof: 1,
+  setBufferLength: 3,
+  pingRequest: 6,
+  pingResponse: 7,
+} as const;
 
 /** The chunk streams that we send on: control on 2 as the protocol demands, the others by custom. */
 export const ChunkStreamId = { control: 2, command: 3, audio: 4, stream: 5, video: 6 } as const;

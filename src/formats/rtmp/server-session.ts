@@ -1,6 +1,5 @@
 import { CodedError } from '../../base/index.ts';
-import type { AmfObject } from '../amf/index.ts';
-import { isConfiguration } from '../flv/index.ts';
+import { type AmfObject, encodeAmf0 } from '../amf/index.ts';
 import { Acknowledger, DEFAULT_WINDOW } from './acknowledger.ts';
 import { splitAggregate } from './aggregate.ts';
 import { ChunkReader } from './chunk-reader.ts';
@@ -10,14 +9,23 @@ import { extractKey, type StreamKey } from './extract-key.ts';
 import { ServerHandshake } from './handshake.ts';
 import { HeldBytes } from './held-bytes.ts';
 import { AUTHORISED_LIMITS } from './limits.ts';
-import { MessageType, UserControl } from './message-type.ts';
+import { mediaBody } from './media-body.ts';
+import { ChunkStreamId, MessageType, UserControl } from './message-type.ts';
 import { Timeline } from './timeline.ts';
 
 /**
- * `authorising`: a publish request waits for acceptPublish() or refuse(). `refused`: nothing is read any more.
- * After the encoder's own stop it is `connected` again, and may publish anew.
+ * `authorising`: a publish request waits for acceptPublish() or refuse(). `asking`: a play request waits for acceptPlay() or
+ * refusePlay(). `refused`: nothing is read any more. After the peer's own stop it is `connected` again, and may publish or play anew.
  */
-export type SessionState = 'handshake' | 'connecting' | 'connected' | 'authorising' | 'publishing' | 'refused';
+export type SessionState =
+  | 'handshake'
+  | 'connecting'
+  | 'connected'
+  | 'authorising'
+  | 'publishing'
+  | 'asking'
+  | 'playing'
+  | 'refused';
 
 /** What an encoder asks for. All strings are its own, and unchecked. */
 export interface PublishRequest {
@@ -29,14 +37,21 @@ export interface PublishRequest {
   readonly playKey: StreamKey;
 }
 
-/** What a player asks for. */
-export type PlayRequest = Omit<PublishRequest, 'type'>;
+/** What a player asks for. The playback id may stand where an encoder's key does, or be the app itself. */
+export interface PlayRequest extends Omit<PublishRequest, 'type'> {
+  /** The message stream that it plays on; nearly always 1. */
+  readonly streamId: number;
+  /** What follows the first `?`, as it came. */
+  readonly query: string;
+}
 
-/** Called from within receive() and acceptPublish(). All strings are a stranger's, the stream name holds a secret. */
+/** Called from within receive(), acceptPublish() and acceptPlay(). All strings are a stranger's, the stream name holds a secret. */
 export interface ServerEvents {
   send(bytes: Buffer): void;
   publish(request: PublishRequest): void;
   play(request: PlayRequest): void;
+  /** The player said that it stops, or asks for something else; the connection stays. */
+  playStopped(): void;
   /** A message of the publisher, never empty. `body` may be kept and must not be written to. */
   media(kind: 'audio' | 'video', timestampMs: number, body: Buffer): void;
   metadata(metadata: AmfObject): void;
@@ -60,8 +75,12 @@ const ENHANCED = {
   capsEx: 0,
 };
 const MAX_STREAMS_REFUSED = 64;
+/** Play requests of one connection: each costs more than its bytes. */
+const MAX_PLAYS = 64;
+/** Flash players may look at the samples: what every server says to every player. */
+const SAMPLE_ACCESS = encodeAmf0('|RtmpSampleAccess', true, true);
 
-/** The accepting end of one connection, up to and including a publisher. */
+/** The accepting end of one connection, up to and including a publisher or a player. */
 export class ServerSession {
   readonly #events: ServerEvents;
   readonly #options: ServerOptions;
@@ -81,7 +100,10 @@ export class ServerSession {
   /** Of the publish request or the publisher. */
   #publishStreamId = 0;
   #publishName = '';
+  /** Of the play request or the player. */
   #playStreamId = 0;
+  #playName = '';
+  #plays = 0;
   /** Message streams whose publish was refused because there is a publisher already: their media is nobody's. */
   readonly #refusedStreams = new Set<number>();
   #timeline = new Timeline();
@@ -146,6 +168,30 @@ export class ServerSession {
   /** Turns the publisher or its request away; nothing is read any more. The caller lets the answer out, and closes. */
   refuse(code: string, description: string): void {
     this.#status(this.#publishStreamId, 'error', code, description);
+    this.#end();
+  }
+
+  /**
+   * Starts the player. From here on whoever owns the socket may write whole messages of its own between our answers: on message
+   * stream 1 and in chunks of our size, each with a fmt 0 header (`writeMessage`).
+   */
+  acceptPlay(): void {
+    if (this.#state !== 'asking') throw new Error(`acceptPlay in state ${this.#state}`);
+    this.#state = 'playing';
+    const id = this.#playStreamId;
+    this.#writer.streamBegin(id);
+    this.#status(id, 'status', 'NetStream.Play.Reset', 'playing and resetting');
+    this.#status(id, 'status', 'NetStream.Play.Start', 'playing');
+    this.#writer.message(ChunkStreamId.stream, MessageType.dataAmf0, id, 0, SAMPLE_ACCESS);
+    // Also from within receive(): what the socket's owner writes next comes after it.
+    this.#flush();
+  }
+
+  /** Tells the player that there is nothing more to play. The caller lets it out, and closes. */
+  endPlay(): void {
+    if (this.#state !== 'playing') return;
+    this.#status(this.#playStreamId, 'status', 'NetStream.Play.UnpublishNotify', 'the stream is over');
+    this.#writer.streamEof(this.#playStreamId);
     this.#end();
   }
 
@@ -228,7 +274,7 @@ export class ServerSession {
 
   #onMedia(kind: 'audio' | 'video', timestamp: number, streamId: number, body: Buffer): void {
     if (body.length === 0 || !this.#isPublisher(streamId)) return;
-    this.#events.media(kind, this.#timeline.at(timestamp), isConfiguration(kind, body) ? unpooled(body) : body);
+    this.#events.media(kind, this.#timeline.at(timestamp), mediaBody(kind, body));
   }
 
   #onCommand(command: Command): void {
@@ -262,12 +308,14 @@ export class ServerSession {
         break;
       case 'closeStream':
         if (streamId === 0 || streamId === this.#publishStreamId) this.#unpublish();
+        if (streamId === 0 || streamId === this.#playStreamId) this.#stopPlay();
         break;
       case 'deleteStream': {
         rest.read();
         const id = rest.read();
         if (typeof id === 'number') this.#refusedStreams.delete(id);
         if (typeof id !== 'number' || id === this.#publishStreamId) this.#unpublish();
+        if (typeof id !== 'number' || id === this.#playStreamId) this.#stopPlay();
         break;
       }
       case 'getStreamLength':
@@ -306,6 +354,10 @@ export class ServerSession {
       return;
     }
     const streamName = typeof name === 'string' ? name : '';
+    if (this.#state === 'asking' || this.#state === 'playing') {
+      this.#status(streamId, 'error', 'NetStream.Publish.BadName', 'this connection plays');
+      return;
+    }
     if (this.#state === 'publishing') {
       this.#onSecondPublish(streamId, streamName);
       return;
@@ -333,15 +385,38 @@ export class ServerSession {
   #onPlay({ streamId, rest }: Command): void {
     rest.read();
     const name = rest.read();
+    // play(false) is how Flash says that it stops.
+    if (name === false) {
+      this.#stopPlay();
+      return;
+    }
+    const streamName = typeof name === 'string' ? name : '';
+    if (this.#state === 'asking' || this.#state === 'playing') {
+      // The same again changes nothing.
+      if (streamId === this.#playStreamId && streamName === this.#playName) return;
+      this.#status(streamId, 'error', 'NetStream.Play.Failed', 'this connection plays another stream already');
+      return;
+    }
     if (this.#state !== 'connected') {
       this.#status(streamId, 'error', 'NetStream.Play.Failed', 'this connection publishes');
       return;
     }
+    if (++this.#plays > MAX_PLAYS) throw new CodedError('rtmp_protocol', 'play again and again');
     this.#playStreamId = streamId;
-    this.#events.play(this.#where(typeof name === 'string' ? name : ''));
+    this.#playName = streamName;
+    this.#state = 'asking';
+    const where = this.#where(streamName);
+    const query = [streamName, this.#app, this.#tcUrl].find((place) => place.includes('?')) ?? '';
+    this.#events.play({ ...where, streamId, query: query.slice(query.indexOf('?') + 1) });
   }
 
-  #where(streamName: string): PlayRequest {
+  #stopPlay(): void {
+    if (this.#state !== 'asking' && this.#state !== 'playing') return;
+    this.#state = 'connected';
+    this.#events.playStopped();
+  }
+
+  #where(streamName: string): Pick<PublishRequest, 'app' | 'tcUrl' | 'streamName' | 'playKey'> {
     const where = { app: this.#app, tcUrl: this.#tcUrl, streamName };
     return { ...where, playKey: extractKey(where) };
   }
@@ -366,13 +441,6 @@ export class ServerSession {
 
 function status(level: 'status' | 'error', code: string, description: string): Record<string, string> {
   return { level, code, description };
-}
-
-/** A configuration is kept for as long as the publisher lives, and must not keep the memory of a hundred frames with it. */
-function unpooled(body: Buffer): Buffer {
-  const own = Buffer.allocUnsafeSlow(body.length);
-  body.copy(own);
-  return own;
 }
 
 /** Acknowledgement, window size and peer bandwidth begin with four bytes. */

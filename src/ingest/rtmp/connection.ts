@@ -1,26 +1,39 @@
 import type net from 'node:net';
 import { CodedError, forLog, type Logger, monotonicMs, newId } from '../../base/index.ts';
-import { type PublishRequest, ServerSession } from '../../formats/rtmp/index.ts';
-import type { Claim, LiveRegistry, PublishAuthoriser, Publisher, PublisherEnd } from '../../live/index.ts';
+import { ToPackets } from '../../formats/flv/index.ts';
+import { type PlayRequest, type PublishRequest, ServerSession } from '../../formats/rtmp/index.ts';
+import {
+  type Claim,
+  goesInCircles,
+  type LiveRegistry,
+  type PublishAuthoriser,
+  type Publisher,
+  type PublisherEnd,
+  readVia,
+  VIA_NAME,
+} from '../../live/index.ts';
 import type { Packet } from '../../media/index.ts';
 import type { FailureLimiter } from './failures.ts';
-import { ToPackets } from './to-packets.ts';
+import { Player } from './player.ts';
+import type { Players } from './players.ts';
 
 /** What a connection needs from its server and from others. */
 export interface ConnectionContext {
   readonly authoriser: PublishAuthoriser;
+  /** Null: players are turned away. */
+  readonly players: Players | null;
   readonly registry: LiveRegistry;
   readonly failures: FailureLimiter;
   readonly publisherTimeoutMs: number;
   readonly log: Logger;
-  /** It publishes now: it no longer counts as a stranger. */
-  published(connection: RtmpConnection): void;
+  /** It publishes or plays now: it no longer counts as a stranger. */
+  settled(connection: RtmpConnection): void;
   closed(connection: RtmpConnection): void;
   /** Counts a publish that is refused. */
   refused(reason: RefusalReason): void;
 }
 
-/** Why a publish is refused, or a connection turned away. */
+/** Why a publish or a player is refused, or a connection turned away. */
 export type RefusalReason =
   | 'unknown_key'
   | 'disabled'
@@ -28,22 +41,27 @@ export type RefusalReason =
   | 'unchecked' // the store did not answer
   | 'unsupported_codec'
   | 'no_media'
-  | 'play' // it came to play
+  | 'loop' // what it sends comes from the same live stream
+  | 'play' // it came to play, and is not served
   | 'protocol_error'
   | 'too_many';
 
 const HANDSHAKE_MS = 5000;
 const UNTIL_PUBLISH_MS = 5000;
-/** For the store to answer, with room for a contender to be judged and a failure to be held back. */
+/** For the store, or whoever serves players, to answer, with room for a contender to be judged and a failure to be held back. */
 const CHECK_MS = 15_000;
 /** Of what we send; FFmpeg takes it over for what it sends, and fewer chunks are less work on both sides. */
 const CHUNK_BYTES = 60_000;
 /** For a refusal to reach the peer before the socket goes. */
 const LINGER_MS = 1000;
+/** And for what a player still has to play. */
+const PLAYER_LINGER_MS = 5000;
 /** A peer that does not read what we tell it (acknowledgements, pings) has this much left waiting at most. */
 const MAX_UNREAD_BYTES = 1 << 20;
+/** Answers to a player whose socket is full of media: it asks and does not read. */
+const MAX_UNREAD_ANSWERS = 65_536;
 
-type Step = 'handshake' | 'connected' | 'checking' | 'publishing' | 'refused';
+type Step = 'handshake' | 'connected' | 'checking' | 'publishing' | 'playing' | 'refused';
 
 /** One RTMP peer: its socket's bytes into the session, the session's answers out, its media into packets. */
 export class RtmpConnection implements Publisher {
@@ -51,6 +69,7 @@ export class RtmpConnection implements Publisher {
   readonly protocol: 'rtmp' | 'rtmps';
   readonly remoteAddress: string;
   lastDataMs = monotonicMs();
+  via: readonly string[] = [];
   #lastPacketMs = 0;
   readonly #context: ConnectionContext;
   readonly #log: Logger;
@@ -58,6 +77,9 @@ export class RtmpConnection implements Publisher {
   #socket: net.Socket | null = null;
   #claim: Claim | null = null;
   #packets: ToPackets | null = null;
+  #player: Player | null = null;
+  /** Of our answers to a player, since its socket was full. */
+  #unreadAnswers = 0;
   /** When to give up on the present step, by `monotonicMs`; while it publishes, silence decides instead. */
   #deadlineMs = this.lastDataMs + HANDSHAKE_MS;
   #step: Step = 'handshake';
@@ -73,10 +95,11 @@ export class RtmpConnection implements Publisher {
       {
         send: (bytes) => this.#send(bytes),
         publish: (command) => void this.#publish(command),
-        play: () => this.#refusePlay(),
+        play: (request) => this.#play(request),
         media: (kind, timestampMs, body) => this.#media(kind, timestampMs, body),
-        metadata: () => {},
+        metadata: (metadata) => this.#metadata(metadata[VIA_NAME]),
         unpublish: () => this.#unpublish(),
+        playStopped: () => this.#playStopped(),
       },
       { chunkSize: CHUNK_BYTES },
     );
@@ -141,7 +164,7 @@ export class RtmpConnection implements Publisher {
           `No H.264 video and no AAC audio has come for ${seconds} s: look at the codecs that the encoder is set to.`,
         );
       }
-    } else if (nowMs > this.#deadlineMs) this.close('silent');
+    } else if (this.#step !== 'playing' && nowMs > this.#deadlineMs) this.close('silent');
   }
 
   close(reason: PublisherEnd): void {
@@ -149,12 +172,17 @@ export class RtmpConnection implements Publisher {
     this.#closed = true;
     const end = this.#end ?? reason;
     this.#socket?.destroy();
-    this.#claim?.release(end);
-    this.#claim = null;
+    this.#release(end);
+    this.#player?.over(end);
     this.#context.closed(this);
-    const level = this.#packets ? 'info' : 'debug';
+    const level = this.#packets || this.#step === 'playing' ? 'info' : 'debug';
     this.#log[level](
-      { address: this.remoteAddress, reason: end, step: this.#step, bytes: this.#session.bytesReceived },
+      {
+        address: this.remoteAddress,
+        reason: this.#player?.reason ?? end,
+        step: this.#step,
+        bytes: this.#session.bytesReceived,
+      },
       'connection closed',
     );
   }
@@ -184,10 +212,17 @@ export class RtmpConnection implements Publisher {
       const claimed = await registry.claim(answer.authorisation, this, ticket);
       if (!claimed.ok) {
         if (claimed.reason === 'disabled') return this.#refuseDisabled();
+        const { reason } = claimed;
         this.#log.info(
-          { address: this.remoteAddress, liveStream: answer.authorisation.liveStreamId },
+          { address: this.remoteAddress, liveStream: answer.authorisation.liveStreamId, reason },
           'publish refused: already live',
         );
+        if (reason === 'pull_holds')
+          return this.#refuse(
+            'already_live',
+            'NetStream.Publish.BadName',
+            'A pull feeds this live stream: stop it or set encoder to takes_over.',
+          );
         return this.#refuse(
           'already_live',
           'NetStream.Publish.BadName',
@@ -209,6 +244,7 @@ export class RtmpConnection implements Publisher {
 
   #accept(claim: Claim): void {
     this.#claim = claim;
+    this.via = [];
     this.#packets = new ToPackets({
       unsupported: (kind, codec) => {
         this.#log.warn({ kind, codec }, 'unsupported codec');
@@ -226,7 +262,7 @@ export class RtmpConnection implements Publisher {
     });
     this.#enter('publishing', 0);
     this.#lastPacketMs = monotonicMs();
-    this.#context.published(this);
+    this.#context.settled(this);
     this.#log.info(
       {
         address: this.remoteAddress,
@@ -258,10 +294,65 @@ export class RtmpConnection implements Publisher {
     this.#claim?.write(packet);
   }
 
+  /** A push of ours, or of another server like this one, says which live streams the media has come through. */
+  #metadata(value: unknown): void {
+    const via = readVia(value);
+    if (!this.#claim || via.length === 0) return;
+    this.via = via;
+    const { liveStreamId } = this.#claim.broadcast.authorisation;
+    if (!goesInCircles(via, liveStreamId)) return;
+    this.#log.warn({ address: this.remoteAddress, liveStream: liveStreamId, via }, 'publish refused: a loop');
+    this.#end = 'loop';
+    this.#refuse(
+      'loop',
+      'NetStream.Publish.Denied',
+      'This stream comes from itself: a platform of this live stream, or of one that it is passed on to, leads back here. Remove that platform.',
+    );
+  }
+
   #unpublish(): void {
-    this.#claim?.release('stopped');
-    this.#claim = null;
+    this.#release('stopped');
     if (this.#step === 'publishing' || this.#step === 'checking') this.#enter('connected', UNTIL_PUBLISH_MS);
+  }
+
+  #play({ playKey: { playbackId }, query }: PlayRequest): void {
+    const { players } = this.#context;
+    const socket = this.#socket;
+    if (!players || !socket) {
+      this.#context.refused('play');
+      this.#session.refusePlay(
+        'NetStream.Play.Failed',
+        'This server serves no players over RTMP: play the HLS URL instead.',
+      );
+      this.#leave(LINGER_MS);
+      return;
+    }
+    const player = new Player({
+      id: this.id,
+      protocol: this.protocol,
+      remoteAddress: this.remoteAddress,
+      socket,
+      session: this.#session,
+      accepted: () => {
+        this.#enter('playing', 0);
+        this.#context.settled(this);
+        this.#log.info({ address: this.remoteAddress, name: forLog(playbackId) }, 'player accepted');
+      },
+      leave: () => {
+        if (this.#step !== 'playing') this.#context.refused('play');
+        this.#leave(PLAYER_LINGER_MS);
+      },
+      close: () => this.close('closed'),
+    });
+    this.#player = player;
+    this.#enter('checking', CHECK_MS);
+    players.play({ playbackId, query }, player);
+  }
+
+  #playStopped(): void {
+    this.#player?.over('stopped');
+    this.#player = null;
+    this.#enter('connected', UNTIL_PUBLISH_MS);
   }
 
   #refuseDisabled(): void {
@@ -273,27 +364,22 @@ export class RtmpConnection implements Publisher {
     );
   }
 
-  #refusePlay(): void {
-    this.#context.refused('play');
-    this.#session.refusePlay(
-      'NetStream.Play.Failed',
-      'This server serves no players over RTMP: play the HLS URL instead.',
-    );
-    this.#leave();
-  }
-
   /** Says why, and closes once that is on its way. */
   #refuse(reason: RefusalReason, code: string, description: string): void {
     if (this.#closed || this.#step === 'refused') return;
     this.#context.refused(reason);
     this.#session.refuse(code, description);
-    this.#leave();
+    this.#release(this.#end ?? 'closed');
+    this.#leave(LINGER_MS);
   }
 
-  #leave(): void {
-    this.#claim?.release(this.#end ?? 'closed');
+  #release(reason: PublisherEnd): void {
+    this.#claim?.release(reason);
     this.#claim = null;
-    this.#enter('refused', LINGER_MS);
+  }
+
+  #leave(forMs: number): void {
+    this.#enter('refused', forMs);
     this.#socket?.resume();
     // Said from within receive(), the reason leaves when that returns; the socket ends after it.
     queueMicrotask(() => this.#socket?.end());
@@ -307,8 +393,11 @@ export class RtmpConnection implements Publisher {
   #send(bytes: Buffer): void {
     const socket = this.#socket;
     if (!socket || this.#closed || socket.writableEnded) return;
+    // What a full socket holds for a player is its media, and limited by who serves it.
+    this.#unreadAnswers = socket.writableNeedDrain ? this.#unreadAnswers + bytes.length : 0;
     socket.write(bytes);
-    if (socket.writableLength > MAX_UNREAD_BYTES) {
+    const unread = this.#step === 'playing' ? this.#unreadAnswers : socket.writableLength;
+    if (unread > (this.#step === 'playing' ? MAX_UNREAD_ANSWERS : MAX_UNREAD_BYTES)) {
       this.#log.info({ address: this.remoteAddress }, 'peer does not read');
       this.close('silent');
     }

@@ -4,6 +4,7 @@ import { CodedError, type Logger, monotonicMs } from '../../base/index.ts';
 import type { LiveRegistry, PublishAuthoriser } from '../../live/index.ts';
 import { type ConnectionContext, type RefusalReason, RtmpConnection } from './connection.ts';
 import { FailureLimiter } from './failures.ts';
+import type { Players } from './players.ts';
 import { readInto } from './socket-input.ts';
 
 export interface RtmpServerOptions {
@@ -18,6 +19,8 @@ export interface RtmpServerOptions {
   readonly maxConnectionsPerAddress: number;
   readonly failuresPerMinute: number;
   readonly authoriser: PublishAuthoriser;
+  /** Who serves players; without it they are turned away. */
+  readonly players?: Players | null;
   readonly registry: LiveRegistry;
   readonly log: Logger;
 }
@@ -26,17 +29,17 @@ const TICK_MS = 250;
 const TLS_HANDSHAKE_MS = 5000;
 const FULL_TELL_MS = 10_000;
 
-/** Listens for RTMP (and RTMPS) encoders. Nothing that a peer does ends more than its own connection. */
+/** Listens for RTMP (and RTMPS) encoders and players. Nothing that a peer does ends more than its own connection. */
 export class RtmpServer {
   readonly #options: RtmpServerOptions;
   readonly #log: Logger;
   readonly #context: ConnectionContext;
   readonly #servers: (net.Server | tls.Server)[] = [];
   readonly #connections = new Set<RtmpConnection>();
-  /** Connections that do not publish (yet), oldest first: when all places are taken the oldest of them gives way. */
+  /** Connections that do not publish or play (yet), oldest first: when all places are taken the oldest of them gives way. */
   readonly #strangers = new Set<RtmpConnection>();
   readonly #perAddress = new Map<string, number>();
-  /** Publishes refused and connections turned away since the start, by reason. */
+  /** Publishes and players refused and connections turned away since the start, by reason. */
   readonly refused: Readonly<Record<RefusalReason, number>>;
   /** Sockets whose TLS handshake is not done, oldest first. */
   readonly #handshaking = new Set<net.Socket>();
@@ -54,6 +57,7 @@ export class RtmpServer {
       unchecked: 0,
       unsupported_codec: 0,
       no_media: 0,
+      loop: 0,
       play: 0,
       protocol_error: 0,
       too_many: 0,
@@ -61,11 +65,12 @@ export class RtmpServer {
     this.refused = refused;
     this.#context = {
       authoriser: options.authoriser,
+      players: options.players ?? null,
       registry: options.registry,
       failures: new FailureLimiter(options.failuresPerMinute),
       publisherTimeoutMs: options.publisherTimeoutMs,
       log: options.log,
-      published: (connection) => this.#strangers.delete(connection),
+      settled: (connection) => this.#strangers.delete(connection),
       closed: (connection) => this.#forget(connection),
       refused: (reason) => refused[reason]++,
     };

@@ -88,6 +88,7 @@ async function publish(chunkSize: number, url: (port: number) => string[], ...mo
         media: (kind, timestampMs, body) => media.push({ kind, timestampMs, body }),
         metadata: () => seen.metadata++,
         unpublish: () => seen.unpublished++,
+        playStopped: () => {},
       },
       { chunkSize },
     );

@@ -71,6 +71,7 @@ export class Peer {
   readonly media: Media[] = [];
   readonly metadata: AmfObject[] = [];
   unpublished = 0;
+  playsStopped = 0;
   #handshakeLeft = 3073;
   readonly #reader = new ChunkReader((type, timestamp, streamId, body) =>
     this.replies.push({ type, timestamp, streamId, body }),
@@ -93,6 +94,7 @@ export class Peer {
       media: (kind, timestampMs, body) => this.media.push({ kind, timestampMs, body }),
       metadata: (metadata) => this.metadata.push(metadata),
       unpublish: () => this.unpublished++,
+      playStopped: () => this.playsStopped++,
     });
   }
 

@@ -264,6 +264,66 @@ test('C10 the answer to a publish may take its time: what comes meanwhile waits,
   assert.deepEqual([player.statusCodes(), player.session.state], [['NetStream.Play.StreamNotFound'], 'refused']);
 });
 
+test('a player is told what it waits for, may stop and ask again, and sends nothing that counts', () => {
+  const id = 'lv_0123456789abcdef0123456789abcdef';
+  const peer = new Peer().connect({ app: id, tcUrl: `rtmp://localhost/${id}` }).command(0, 'createStream', 2, null);
+  peer.commands();
+  peer.command(1, 'play', 3, null, '').command(1, 'play', 4, null, '');
+  assert.deepEqual(
+    peer.plays.map(({ playKey, streamName, streamId, query }) => [playKey.playbackId, streamName, streamId, query]),
+    [[id, '', 1, '']],
+  );
+  assert.deepEqual([peer.session.state, peer.replies], ['asking', []]);
+  peer.session.acceptPlay();
+  assert.deepEqual(
+    peer.replies.map(({ type, streamId, body }) => [
+      type,
+      streamId,
+      type === 4 ? body.toString('hex') : decodeAmf0(body).map((value) => (value as AmfObject | null)?.code ?? value),
+    ]),
+    [
+      [4, 0, '000000000001'],
+      [20, 1, ['onStatus', 0, null, 'NetStream.Play.Reset']],
+      [20, 1, ['onStatus', 0, null, 'NetStream.Play.Start']],
+      [18, 1, ['|RtmpSampleAccess', true, true]],
+    ],
+  );
+  assert.throws(() => peer.session.acceptPlay(), /in state playing/);
+  peer.commands();
+  // Flash players say much that means nothing to a live stream; an answer is for who asked for one.
+  for (const name of ['pause', 'seek', 'receiveAudio', 'receiveVideo', 'play2'])
+    peer.command(1, name, 0, null, true, 0);
+  peer.message(4, 0, hex('0003 00000001 00000bb8'), 0).message(8, 0, AAC).message(18, 0, encodeAmf0('onMetaData', {}));
+  assert.deepEqual([peer.replies, peer.media, peer.metadata], [[], [], []]);
+  peer.command(1, 'publish', 5, null, 'name', 'live').command(1, 'play', 6, null, 'other');
+  assert.deepEqual(peer.statusCodes(), ['NetStream.Publish.BadName', 'NetStream.Play.Failed']);
+  assert.deepEqual([peer.publishes, peer.session.state], [[], 'playing']);
+
+  const stops: ((peer: Peer) => Peer)[] = [
+    (p) => p.command(0, 'deleteStream', 7, null, 1),
+    (p) => p.command(1, 'closeStream', 0, null),
+    (p) => p.command(1, 'play', 0, null, false),
+  ];
+  for (const [i, stop] of stops.entries()) {
+    stop(peer);
+    assert.deepEqual([peer.playsStopped, peer.session.state], [i + 1, 'connected']);
+    peer.command(1, 'play', 0, null, `static?n=${i}`);
+    assert.deepEqual([peer.plays.at(-1)!.query, peer.session.state], [`n=${i}`, 'asking']);
+    peer.session.acceptPlay();
+  }
+  peer.commands();
+  peer.session.endPlay();
+  assert.deepEqual(
+    peer.replies.map(({ type, body }) => (type === 4 ? body.toString('hex') : (decodeAmf0(body)[3] as AmfObject).code)),
+    ['NetStream.Play.UnpublishNotify', '000100000001'],
+  );
+  assert.equal(peer.session.state, 'refused');
+  assertProtocolError(() => {
+    const greedy = new Peer().connect();
+    for (let i = 0; i < 100; i++) greedy.command(1, 'play', 0, null, 'x').command(1, 'closeStream', 0, null);
+  }, /play again and again/);
+});
+
 test('B16 B18 R17 acknowledgements by the window of the peer or without one, pings, odd control messages', () => {
   const acknowledgements = (peer: Peer) =>
     peer.replies.filter(({ type }) => type === 3).map(({ body }) => body.readUInt32BE(0));

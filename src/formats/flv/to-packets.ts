@@ -1,5 +1,4 @@
 import { CodedError } from '../../base/index.ts';
-import { parseAudioTag, parseVideoTag } from '../../formats/flv/index.ts';
 import {
   type AudioTrack,
   type AvcConfig,
@@ -14,11 +13,12 @@ import {
   type VideoTrack,
 } from '../../media/index.ts';
 import { AudioClock } from './audio-clock.ts';
+import { parseAudioTag, parseVideoTag } from './media-tag.ts';
 
 /** Messages may name sizes, and so be different each time. */
 const MAX_TOLD = 20;
 
-/** What a publisher sent that cannot become packets, each told once. */
+/** What a source sent that cannot become packets, each told once. */
 export interface Notices {
   /** A codec that we do not carry: without its video a publish is refused, without its audio it goes on. */
   unsupported(kind: 'video' | 'audio', codec: string): void;

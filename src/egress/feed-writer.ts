@@ -1,0 +1,39 @@
+import { writeAudioTag, writeFlvTag, writeVideoTag } from '../formats/flv/index.ts';
+import { MessageType, writeMessage } from '../formats/rtmp/index.ts';
+import type { AudioTrack, VideoTrack } from '../media/index.ts';
+import { FEED_CHUNK_SIZE, FEED_STREAM_ID, type FeedForm } from './feed.ts';
+
+const AUDIO_CHUNK_STREAM = 4;
+const VIDEO_CHUNK_STREAM = 6;
+
+/** Makes the bytes of one form. Times are whole milliseconds. */
+export interface FormWriter {
+  config(track: VideoTrack | AudioTrack, ms: number): Buffer;
+  video(ms: number, key: boolean, compositionMs: number, data: Uint8Array): Buffer;
+  audio(ms: number, data: Uint8Array): Buffer;
+}
+
+const rtmp = {
+  video: (ms: number, body: Buffer) =>
+    writeMessage(VIDEO_CHUNK_STREAM, MessageType.video, FEED_STREAM_ID, ms, body, FEED_CHUNK_SIZE),
+  audio: (ms: number, body: Buffer) =>
+    writeMessage(AUDIO_CHUNK_STREAM, MessageType.audio, FEED_STREAM_ID, ms, body, FEED_CHUNK_SIZE),
+};
+
+const flv = {
+  video: (ms: number, body: Buffer) => writeFlvTag({ type: 'video', timestampMs: ms, body }),
+  audio: (ms: number, body: Buffer) => writeFlvTag({ type: 'audio', timestampMs: ms, body }),
+};
+
+/** The writer of a form's bytes. */
+export function formWriter(form: FeedForm): FormWriter {
+  const wrap = form === 'flv' ? flv : rtmp;
+  return {
+    config: ({ kind, config }, ms) =>
+      kind === 'video'
+        ? wrap.video(ms, writeVideoTag('config', true, 0, config.record))
+        : wrap.audio(ms, writeAudioTag('config', config.record)),
+    video: (ms, key, compositionMs, data) => wrap.video(ms, writeVideoTag('frame', key, compositionMs, data)),
+    audio: (ms, data) => wrap.audio(ms, writeAudioTag('frame', data)),
+  };
+}

@@ -1,0 +1,63 @@
+import { encodeAmf0 } from '../formats/amf/index.ts';
+import { MessageType, writeMessage } from '../formats/rtmp/index.ts';
+import { FEED_CHUNK_SIZE, FEED_STREAM_ID } from './feed.ts';
+import type { Players } from './players.ts';
+
+/** An RTMP connection that asks to play; whoever accepted it has the session, the socket and its limits. */
+export interface RtmpPlayerConnection {
+  /** Says that the stream begins; from here on messages may be written. */
+  accept(): void;
+  /** Says that there is no such stream, and closes. */
+  notFound(message: string): void;
+  /** Says why it is not served, and closes. */
+  refuse(message: string): void;
+  /** Says that the stream is over, and closes. */
+  end(): void;
+  /** False: full, until it drains. */
+  write(bytes: Buffer): boolean;
+  onDrain(callback: () => void): void;
+  onClose(callback: () => void): void;
+  /** Cuts the connection in this tick. */
+  close(reason: 'too_slow' | 'shutdown'): void;
+}
+
+const METADATA_CHUNK_STREAM = 5;
+const NOT_FOUND = 'Nothing is on air under this name: look at the URL, or wait until the encoder sends.';
+const FULL = 'All places for players are taken: try again later, or play the HLS URL.';
+
+/** Serves RTMP players: gives each its broadcast, or says why not. */
+export class RtmpPlayers {
+  readonly #players: Players;
+
+  constructor(players: Players) {
+    this.#players = players;
+  }
+
+  /** Returns at once; the connection is answered when it is known whether something is on air. */
+  play({ playbackId }: { readonly playbackId: string }, connection: RtmpPlayerConnection): void {
+    void this.#play(playbackId, connection);
+  }
+
+  async #play(playbackId: string, connection: RtmpPlayerConnection): Promise<void> {
+    let leave: (() => void) | null = () => {
+      leave = null;
+    };
+    connection.onClose(() => leave?.());
+    const broadcast = await this.#players.find(playbackId);
+    if (leave === null) return;
+    if (this.#players.full) return connection.refuse(FULL);
+    if (!broadcast) return connection.notFound(NOT_FOUND);
+    connection.accept();
+    const seat = this.#players.add(broadcast, 'rtmp', {
+      write: (bytes) => connection.write(bytes),
+      metadata: (metadata, ms) => {
+        const body = encodeAmf0('onMetaData', new Map(Object.entries(metadata)));
+        return writeMessage(METADATA_CHUNK_STREAM, MessageType.dataAmf0, FEED_STREAM_ID, ms, body, FEED_CHUNK_SIZE);
+      },
+      end: () => connection.end(),
+      cut: (reason) => connection.close(reason),
+    });
+    leave = () => seat.leave();
+    connection.onDrain(() => seat.player.drained());
+  }
+}

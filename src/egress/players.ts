@@ -1,0 +1,177 @@
+import { type Logger, monotonicMs } from '../base/index.ts';
+import type { Broadcast } from '../live/index.ts';
+import type { FeedForm, FeedSource } from './feed.ts';
+import { Player, type PlayerSink } from './player.ts';
+
+export interface PlayersOptions {
+  readonly feeds: FeedSource;
+  /** The broadcast of the live stream with that playback id; null where it is not on air. */
+  readonly find: (playbackId: string) => Broadcast | null;
+  /** Somebody wants a live stream that is not on air: true when it has come, false where it does not. */
+  readonly wanted: (playbackId: string) => Promise<boolean>;
+  /** At a time, of all broadcasts together. */
+  readonly maxPlayers: number;
+  readonly log: Logger;
+}
+
+/** Who plays a broadcast other than by HLS. */
+export interface PlayersAudience {
+  readonly players: number;
+  readonly bytesOut: number;
+  /** kbit/s over the last ten seconds. */
+  readonly outputBitrate: number;
+}
+
+/** What a player that is taken leaves its connection with. */
+export interface PlayerSeat {
+  readonly player: Player;
+  /** To be called when the connection is gone. */
+  leave(): void;
+}
+
+/** The players of one broadcast. */
+interface Group {
+  readonly broadcast: Broadcast;
+  readonly players: Set<Player>;
+  /** Of those that have left. */
+  earlierBytes: number;
+  /** What had been sent at each of the last ticks. */
+  readonly rates: number[];
+}
+
+const TICK_MS = 1000;
+const RATE_S = 10;
+
+/** All who play by RTMP and HTTP-FLV: finds their broadcast, counts them, and cuts those that do not keep up. */
+export class Players {
+  readonly #options: PlayersOptions;
+  readonly #groups = new Map<Broadcast, Group>();
+  /** Asked for a place and wait for a live stream that was asked for. */
+  #waiting = 0;
+  #count = 0;
+  #leftBytes = 0;
+  /** Frames that players who have left were too slow for. */
+  #leftDropped = 0;
+  #ticker: NodeJS.Timeout | null = null;
+  #closed = false;
+
+  constructor(options: PlayersOptions) {
+    this.#options = options;
+  }
+
+  /** Of all broadcasts now. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Sent to all players since the start. */
+  get bytesOut(): number {
+    let bytes = this.#leftBytes;
+    for (const { players } of this.#groups.values()) for (const player of players) bytes += player.bytesOut;
+    return bytes;
+  }
+
+  /** Frames since the start that players were too slow for. */
+  get dropped(): number {
+    let dropped = this.#leftDropped;
+    for (const { players } of this.#groups.values()) for (const player of players) dropped += player.dropped;
+    return dropped;
+  }
+
+  /** All places are taken. */
+  get full(): boolean {
+    return this.#closed || this.#count + this.#waiting >= this.#options.maxPlayers;
+  }
+
+  /** Who plays the live stream's broadcast now. */
+  audience(playbackId: string): PlayersAudience {
+    for (const group of this.#groups.values()) {
+      if (group.broadcast.authorisation.playbackId !== playbackId) continue;
+      const bytesOut = sentTo(group);
+      const { rates } = group;
+      const seconds = Math.max(1, rates.length - 1);
+      const outputBitrate = (((rates.at(-1) ?? 0) - (rates[0] ?? 0)) * 8) / 1000 / seconds;
+      return { players: group.players.size, bytesOut, outputBitrate };
+    }
+    return { players: 0, bytesOut: 0, outputBitrate: 0 };
+  }
+
+  /** The live stream's broadcast, which is waited for where a pull can bring it; null where it is not on air. */
+  async find(playbackId: string): Promise<Broadcast | null> {
+    const found = this.#options.find(playbackId);
+    if (found || this.full) return found;
+    this.#waiting++;
+    try {
+      return (await this.#options.wanted(playbackId)) ? this.#options.find(playbackId) : null;
+    } finally {
+      this.#waiting--;
+    }
+  }
+
+  /** Takes a player, to which everything is sent from the next turn on. */
+  add(broadcast: Broadcast, form: FeedForm, sink: PlayerSink): PlayerSeat {
+    let group = this.#groups.get(broadcast);
+    if (!group) {
+      group = { broadcast, players: new Set(), earlierBytes: 0, rates: [] };
+      this.#groups.set(broadcast, group);
+    }
+    const its = group;
+    const leave = () => this.#leave(its, player);
+    const player = new Player(sink, (options) => this.#options.feeds.open(broadcast, form, options), leave);
+    its.players.add(player);
+    this.#count++;
+    this.#ticker ??= setInterval(this.#tick, TICK_MS).unref();
+    queueMicrotask(() => player.pump());
+    return { player, leave };
+  }
+
+  /** Cuts every player. */
+  close(): void {
+    this.#closed = true;
+    for (const group of this.#groups.values())
+      for (const player of [...group.players]) this.#cut(group, player, 'shutdown');
+    this.#groups.clear();
+    if (this.#ticker) clearInterval(this.#ticker);
+  }
+
+  #leave(group: Group, player: Player): void {
+    if (!group.players.delete(player)) return;
+    player.leave();
+    this.#count--;
+    group.earlierBytes += player.bytesOut;
+    this.#leftBytes += player.bytesOut;
+    this.#leftDropped += player.dropped;
+  }
+
+  #cut(group: Group, player: Player, reason: 'too_slow' | 'shutdown'): void {
+    this.#leave(group, player);
+    player.cut(reason);
+  }
+
+  readonly #tick = (): void => {
+    const now = monotonicMs();
+    for (const [broadcast, group] of this.#groups) {
+      if (broadcast.ended && group.players.size === 0) {
+        this.#groups.delete(broadcast);
+        continue;
+      }
+      group.rates.push(sentTo(group));
+      if (group.rates.length > RATE_S + 1) group.rates.shift();
+      for (const player of group.players) {
+        const reason = player.failure(now);
+        if (reason === null) continue;
+        this.#options.log.info({ broadcast: broadcast.id, reason, dropped: player.dropped }, 'player cut');
+        this.#cut(group, player, 'too_slow');
+      }
+    }
+    if (this.#groups.size > 0 || !this.#ticker) return;
+    clearInterval(this.#ticker);
+    this.#ticker = null;
+  };
+}
+
+function sentTo({ players, earlierBytes }: Group): number {
+  let bytes = earlierBytes;
+  for (const player of players) bytes += player.bytesOut;
+  return bytes;
+}

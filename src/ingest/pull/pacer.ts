@@ -1,0 +1,117 @@
+import { monotonicMs } from '../../base/index.ts';
+import { type Packet, toMs } from '../../media/index.ts';
+
+/** Packets that are due within this are released together: a timer for each would cost more than it smooths. */
+const STEP_MS = 10;
+/** Where nothing is there for so long, nothing is waited for: what comes next is released at once. */
+const HOLE_MS = 500;
+/** How much faster it goes while it holds too much. */
+const CATCH_UP = 1.05;
+const MAX_BYTES = 48 << 20;
+
+/** What waits for its time. */
+interface Held {
+  readonly packet: Packet;
+  readonly ms: number;
+}
+
+/**
+ * Releases what comes in bursts by its timestamps, in real time. It begins with the first packet at once; when it runs dry it goes on
+ * from there with the next one, so its delay grows to what the source's jitter needs and no further.
+ */
+export class Pacer {
+  readonly #emit: (packet: Packet) => void;
+  #held: Held[] = [];
+  /** Of `#held`, those that are gone: shifting an array for each would cost as much as it holds. */
+  #gone = 0;
+  #bytes = 0;
+  /** The media time that is released now, and when that was so; NaN before the first packet. */
+  #positionMs = Number.NaN;
+  #atMs = 0;
+  #newestMs = Number.NEGATIVE_INFINITY;
+  #timer: NodeJS.Timeout | null = null;
+  #waiting: (() => void)[] = [];
+  #closed = false;
+  /** Of what lies further ahead than this it holds too much: a live source whose clock is faster than ours, or that began with a burst. */
+  targetMs = Number.POSITIVE_INFINITY;
+
+  constructor(emit: (packet: Packet) => void) {
+    this.#emit = emit;
+  }
+
+  /** Takes packets, in the order of their times as far as can be. */
+  push(packets: readonly Packet[]): void {
+    if (this.#closed || packets.length === 0) return;
+    this.#advance();
+    for (const packet of packets) {
+      const ms = toMs(packet.dts, packet.track.timescale);
+      let at = this.#held.length;
+      while (at > this.#gone && this.#held[at - 1]!.ms > ms) at--;
+      this.#held.splice(at, 0, { packet, ms });
+      this.#bytes += packet.data.length;
+      this.#newestMs = Math.max(this.#newestMs, ms);
+    }
+    if (Number.isNaN(this.#positionMs)) {
+      this.#positionMs = this.#held[0]!.ms;
+      this.#atMs = monotonicMs();
+    }
+    this.#release();
+  }
+
+  /** How much it holds, in ms of media. */
+  get aheadMs(): number {
+    this.#advance();
+    return Number.isNaN(this.#positionMs) ? 0 : Math.max(0, this.#newestMs - this.#positionMs);
+  }
+
+  /** Resolves when it holds less than `maxMs`, and not too many bytes; or when it is closed. */
+  async room(maxMs: number): Promise<void> {
+    while (!this.#closed && (this.aheadMs >= maxMs || this.#bytes > MAX_BYTES) && this.#gone < this.#held.length)
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+
+  /** Drops what it holds. Nothing is released any more. */
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#timer ?? undefined);
+    this.#held = [];
+    this.#gone = 0;
+    this.#wake();
+  }
+
+  #advance(): void {
+    const now = monotonicMs();
+    const speed = this.#newestMs - this.#positionMs > this.targetMs ? CATCH_UP : 1;
+    // Dry, it stands still.
+    this.#positionMs = Math.min(this.#newestMs, this.#positionMs + (now - this.#atMs) * speed);
+    this.#atMs = now;
+  }
+
+  #release(): void {
+    clearTimeout(this.#timer ?? undefined);
+    this.#timer = null;
+    this.#advance();
+    const first = this.#held[this.#gone];
+    if (first && first.ms > this.#positionMs + HOLE_MS) this.#positionMs = first.ms;
+    while (!this.#closed && this.#gone < this.#held.length && this.#held[this.#gone]!.ms <= this.#positionMs) {
+      const { packet } = this.#held[this.#gone++]!;
+      this.#bytes -= packet.data.length;
+      this.#emit(packet);
+    }
+    if (this.#closed) return;
+    if (this.#gone > 256 || this.#gone === this.#held.length) {
+      this.#held.splice(0, this.#gone);
+      this.#gone = 0;
+    }
+    const next = this.#held[this.#gone];
+    if (next) {
+      const inMs = Math.max(STEP_MS, next.ms - this.#positionMs);
+      this.#timer = setTimeout(() => this.#release(), Math.min(inMs, HOLE_MS));
+    }
+    this.#wake();
+  }
+
+  #wake(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+}
