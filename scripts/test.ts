@@ -47,6 +47,7 @@ const rank = (path: string): number => {
 /** What `test/support/database.ts` gives its database to: once on SQLite with all others, once more on Postgres. */
 const ON_BOTH = /^test\/(api|store|webhooks)\/(?!sqlite|outage|upgrade|backup|sender|chaos|openapi-pages)/;
 
+/** Loaded into the process of each file. */
 const CPU_TIME = new URL('cpu-time.mjs', import.meta.url).href;
 let filesRun = 0;
 const total = { passed: 0, failed: 0, skipped: 0 };
@@ -77,10 +78,10 @@ async function runFile(path: string, database?: string): Promise<void> {
   let errors = '';
   const failures: string[] = [];
   const running = new Set<string>();
-  // The fuzz loop has run in full on SQLite.
   const cpuFile = join(tmpdir(), `liveapi-cpu-${process.pid}-${++filesRun}`);
   const env = {
     NODE_COMPILE_CACHE: join(root, 'node_modules/.cache/tests'),
+    // The fuzz loop has run in full on SQLite.
     ...(database && { LIVEAPI_FUZZ_RUNS: '600', LIVEAPI_TEST_DATABASE: database }),
     ...process.env,
     LIVEAPI_CPU_FILE: cpuFile,
@@ -147,6 +148,7 @@ const files = readdirSync(join(root, 'test'), { recursive: true, encoding: 'utf8
   .filter((path) => patterns.length === 0 || patterns.some((pattern) => path.includes(pattern)))
   .sort()
   .sort((a, b) => rank(a) - rank(b));
+
 if (patterns.length === 0) {
   const checks = await runChecks();
   total.passed += checks.passed;

@@ -210,6 +210,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
           }
         }),
     });
+    api.server.maxConnections = config.httpMaxConnections;
     await listenHttp(api, config);
     const httpPort = (api.server.address() as AddressInfo).port;
     listeners.push({ address: config.httpHost, port: httpPort });

@@ -70,7 +70,8 @@ export function createRateLimiter({ apiRatePerMinute = 0, apiAnonymousPerMinute 
     refuseGuess(request, reply) {
       const credential = credentialOf(request);
       if (apiAnonymousPerMinute === 0 || credential === undefined) return;
-      if (strangers.taken(networkOf(request)) < apiAnonymousPerMinute || good.has(credential)) return;
+      if (strangers.size === 0 || strangers.taken(networkOf(request)) < apiAnonymousPerMinute || good.has(credential))
+        return;
       counted.add(request);
       countStranger(request, reply);
     },
@@ -151,6 +152,11 @@ interface Taken {
 /** How much each sender has taken of its current minute. */
 class Windows {
   readonly #open = new Map<string, { taken: number; readonly endMs: number }>();
+
+  /** How many senders are remembered. */
+  get size(): number {
+    return this.#open.size;
+  }
 
   /** What the sender has taken of its minute. */
   taken(sender: string): number {

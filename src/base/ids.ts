@@ -1,4 +1,4 @@
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
 
 const ofThisProcess = randomBytes(5);
 let counter = randomBytes(3).readUIntBE(0, 3);
@@ -20,7 +20,7 @@ export function newId(nowMs: number = Date.now()): string {
 export const randomHex = (bytes: number): string => randomBytes(bytes).toString('hex');
 
 /** SHA-256 of a random secret: a fast hash is right for secrets of 128 bits and more (not for people's passwords). */
-export const sha256 = (secret: string): Buffer => createHash('sha256').update(secret).digest();
+export const sha256 = (secret: string): Buffer => hash('sha256', secret, 'buffer');
 
 /** Compares two secrets in constant time, whatever their lengths. */
 export const secretsEqual = (a: string, b: string): boolean => timingSafeEqual(sha256(a), sha256(b));

@@ -10,6 +10,9 @@ import { CodedError } from './errors.ts';
 
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
+/** Of what was opened last, so many texts of at most that many characters are remembered. */
+const MAX_OPENED = 4096;
+const MAX_REMEMBERED = 1024;
 
 /**
  * Seals secrets that have to be shown or used again (stream passwords, platform keys, webhook secrets), with AES-256-GCM: a copy
@@ -18,6 +21,8 @@ const TAG_BYTES = 16;
  */
 export class SecretBox {
   readonly #keys: readonly { readonly id: string; readonly key: KeyObject }[];
+  /** By purpose and sealed text, which no two sealings share: nothing here can be out of date. */
+  readonly #opened = new Map<string, string>();
 
   /** Each key has 32 bytes; the newest first. */
   constructor(keys: readonly Buffer[]) {
@@ -40,6 +45,19 @@ export class SecretBox {
 
   /** @throws CodedError secret_unreadable when the key is not among ours, or the text was changed or moved. */
   open(sealed: string, purpose: string): string {
+    const name = `${purpose}\n${sealed}`;
+    const known = this.#opened.get(name);
+    if (known !== undefined) return known;
+    const text = this.#open(sealed, purpose);
+    if (name.length + text.length <= MAX_REMEMBERED) {
+      // The oldest goes first: a map keeps the order in which it was filled.
+      if (this.#opened.size >= MAX_OPENED) this.#opened.delete(this.#opened.keys().next().value!);
+      this.#opened.set(name, text);
+    }
+    return text;
+  }
+
+  #open(sealed: string, purpose: string): string {
     const dot = sealed.indexOf('.');
     const known = this.#keys.find(({ id }) => id === sealed.slice(0, dot));
     const bytes = Buffer.from(sealed.slice(dot + 1), 'base64url');

@@ -64,6 +64,7 @@ export function derive(values: Values, cwd: string): Config {
     partTargetMs: number('part_target_ms'),
     segmentMs: number('segment_ms'),
     liveWindowMs: number('live_window_s') * 1000,
+    httpMaxConnections: number('http_max_connections'),
     rtmpMaxConnections: number('rtmp_max_connections'),
     rtmpMaxConnectionsPerAddress: number('rtmp_max_connections_per_address'),
     rtmpFailuresPerMinute: number('rtmp_failures_per_minute'),

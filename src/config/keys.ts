@@ -37,6 +37,7 @@ export interface Config {
   readonly partTargetMs: number;
   readonly segmentMs: number;
   readonly liveWindowMs: number;
+  readonly httpMaxConnections: number;
   readonly rtmpMaxConnections: number;
   readonly rtmpMaxConnectionsPerAddress: number;
   readonly rtmpFailuresPerMinute: number;
@@ -197,6 +198,12 @@ export const KEYS: readonly Key[] = [
     schema: whole(6, 3600),
     default: 15,
     description: 'Seconds of media that the live playlist holds.',
+  },
+  {
+    name: 'http_max_connections',
+    schema: count,
+    default: 50_000,
+    description: 'HTTP connections at a time, of viewers and of API clients; further ones are closed at once.',
   },
   { name: 'rtmp_max_connections', schema: count, default: 10_000, description: 'Encoder connections at a time.' },
   {

@@ -21,6 +21,7 @@ const audio = choice(
 );
 const delay = Type.Integer({ minimum: 0, maximum: 60, description: 'Seconds by which it goes out later.' });
 const codecs = Type.Array(Type.Unsafe<Codec>(Type.String({ enum: [...CODECS] })), {
+  minItems: 1,
   maxItems: CODECS.length,
   description: 'What the service takes: h264 and aac everywhere. Nothing else is sent to it.',
   examples: [['h264', 'aac']],

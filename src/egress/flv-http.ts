@@ -11,7 +11,8 @@ export interface FlvOptions {
   readonly log: Logger;
 }
 
-const ROUTE = /^\/live\/((?:lv|live)_[0-9a-f]{32})\.flv$/;
+const ROUTE = /^\/live\/([^/?]*)\.flv(?:\?|$)/;
+const PLAYBACK_ID = /^(?:lv|live)_[0-9a-f]{32}$/;
 /** Players on any page may read it. */
 const SHARED = ['Access-Control-Allow-Origin', '*', 'Timing-Allow-Origin', '*', 'Cache-Control', 'no-store'];
 const PREFLIGHT = ['Access-Control-Allow-Methods', 'GET, HEAD, OPTIONS', 'Access-Control-Max-Age', '86400', ...SHARED];
@@ -29,7 +30,7 @@ export class FlvHttp {
 
   /** Whether the request target is to be answered here. */
   handles(url: string): boolean {
-    return this.#local(url).startsWith('/live/');
+    return this.#nameIn(url) !== null;
   }
 
   /** Answers one request until its player leaves or the broadcast ends. Never throws. */
@@ -44,8 +45,8 @@ export class FlvHttp {
     if (req.method === 'OPTIONS') return void res.writeHead(204, PREFLIGHT).end();
     if (req.method !== 'GET' && req.method !== 'HEAD') return sendError(res, 405);
     const { players } = this.#options;
-    const [, playbackId] = ROUTE.exec(this.#local(req.url!).replace(/\?.*$/s, '')) ?? [];
-    const broadcast = playbackId === undefined ? null : await players.find(playbackId);
+    const name = this.#nameIn(req.url!)!;
+    const broadcast = PLAYBACK_ID.test(name) ? await players.find(name) : null;
     if (res.destroyed) return;
     if (!broadcast) return sendError(res, players.full ? 503 : 404);
     if (players.full) return sendError(res, 503);
@@ -70,8 +71,10 @@ export class FlvHttp {
   }
 
   /** A proxy may hand on the public path with its prefix or without. */
-  #local(url: string): string {
-    return this.#base !== '' && url.startsWith(`${this.#base}/`) ? url.slice(this.#base.length) : url;
+  #nameIn(url: string): string | null {
+    const match =
+      ROUTE.exec(url) ?? (url.startsWith(`${this.#base}/`) ? ROUTE.exec(url.slice(this.#base.length)) : null);
+    return match?.[1] ?? null;
   }
 }
 

@@ -103,6 +103,9 @@ export class Players {
     this.#waiting++;
     try {
       return (await this.#options.wanted(playbackId)) ? this.#options.find(playbackId) : null;
+    } catch (error) {
+      this.#options.log.warn({ err: error }, 'a live stream that somebody wants could not be asked for');
+      return null;
     } finally {
       this.#waiting--;
     }

@@ -1,4 +1,12 @@
-import { type CompiledQuery, type ExpressionBuilder, type Kysely, type Selectable, sql } from 'kysely';
+import {
+  type Compilable,
+  type CompiledQuery,
+  type ExpressionBuilder,
+  type Insertable,
+  type Kysely,
+  type Selectable,
+  sql,
+} from 'kysely';
 import { CodedError, newId, randomHex, type SecretBox } from '../base/index.ts';
 import { type LiveStreamChange, mergeSettings } from '../contract/index.ts';
 import { endOpen } from './broadcasts.ts';
@@ -15,8 +23,9 @@ import {
   toColumns,
 } from './live-stream-row.ts';
 import { fromPlatformColumns, type PlatformRow } from './platform-row.ts';
-import { type NewEvent, recordEvent, recordEventWith } from './record-event.ts';
+import { type NewEvent, recordEvent, recordEventNow } from './record-event.ts';
 import type { LiveStreamsTable, PlatformsTable, Tables } from './schema.ts';
+import { template } from './template.ts';
 import { together } from './together.ts';
 
 export interface Page {
@@ -47,6 +56,7 @@ const hasPlatforms = ({ exists, selectFrom }: ExpressionBuilder<Tables, 'live_st
   ).as('has_platforms');
 
 const NONE = { rows: [] };
+const MAX_COUNTED = 10_000;
 
 /** Of a page's platforms: what takes tens of milliseconds to read, open and answer. */
 const MAX_PAGE_BYTES = 4 << 20;
@@ -86,6 +96,11 @@ export class LiveStreamStore implements LiveStreams {
   /** Compiled once: they answer most of the API's calls, and compiling costs more than running them. */
   readonly #getQuery: CompiledQuery;
   readonly #platformsQuery: CompiledQuery;
+  readonly #page: ReturnType<typeof pageQueries>;
+  readonly #filteredPage: ReturnType<typeof pageQueries>;
+  readonly #insert: (columns: Insertable<LiveStreamsTable>) => Compilable<unknown>;
+  /** By environment: how many live streams there were when its newest event had that number. */
+  readonly #counted = new Map<string, { readonly total: number; readonly number: number }>();
 
   /** `maxPerEnvironment` is of live streams and sub-second streams together. */
   constructor(db: Kysely<Tables>, secrets: SecretBox, maxPerEnvironment: number) {
@@ -95,6 +110,9 @@ export class LiveStreamStore implements LiveStreams {
     const nowhere = { organizationId: '', environment: 'production' } as const;
     this.#getQuery = one(db, nowhere, '', 'live').select(hasPlatforms).compile();
     this.#platformsQuery = platformsOf(db, ['']).compile();
+    this.#page = pageQueries(db, false);
+    this.#filteredPage = pageQueries(db, true);
+    this.#insert = template((columns) => db.insertInto('live_streams').values({ ...columns }));
   }
 
   async create(
@@ -120,27 +138,41 @@ export class LiveStreamStore implements LiveStreams {
       createdMs: Date.now(),
     };
     await this.#db.transaction().execute(async (transaction) => {
-      const [[counted]] = await recordEventWith(
+      const number = await recordEventNow(
         transaction,
         toEvent('stream-created', row),
-        transaction
-          .selectFrom('live_streams')
-          .select((select) => select.fn.countAll<number>().as('total'))
-          .where('organization_id', '=', owner.organizationId)
-          .where('environment', '=', owner.environment),
-        transaction.insertInto('live_streams').values(toColumns(row, this.#secrets)),
+        this.#insert(toColumns(row, this.#secrets)),
       );
       // All of it is taken back when there was no room for it.
-      this.#assertRoom(counted!.total);
+      await this.#assertRoom(transaction, owner, number);
     });
     return row;
   }
 
-  /** `total` without the one that is made. */
-  #assertRoom(total: number): void {
-    if (total < this.#maxPerEnvironment) return;
-    const message = `The environment has ${total} live streams, as many as max_live_streams allows: delete some first.`;
-    throw new CodedError('conflict', message);
+  /**
+   * Behind the environment's lock, with the one that is made. Each of them has its event, so there are at most as many more as there
+   * were events since they were counted: they are counted anew only where that could be too many.
+   */
+  async #assertRoom(
+    transaction: Kysely<Tables>,
+    { organizationId, environment }: Scope,
+    number: number,
+  ): Promise<void> {
+    const name = `${organizationId}/${environment}`;
+    const counted = this.#counted.get(name);
+    if (counted && counted.total + number - counted.number <= this.#maxPerEnvironment) return;
+    const { total } = await transaction
+      .selectFrom('live_streams')
+      .select((select) => select.fn.countAll<number>().as('total'))
+      .where('organization_id', '=', organizationId)
+      .where('environment', '=', environment)
+      .executeTakeFirstOrThrow();
+    if (total > this.#maxPerEnvironment) {
+      const message = `The environment has ${total - 1} live streams, as many as max_live_streams allows: delete some first.`;
+      throw new CodedError('conflict', message);
+    }
+    if (this.#counted.size >= MAX_COUNTED) this.#counted.clear();
+    this.#counted.set(name, { total, number });
   }
 
   async exists(scope: Scope, id: string, kind: StreamKind = 'live'): Promise<boolean> {
@@ -160,29 +192,19 @@ export class LiveStreamStore implements LiveStreams {
   }
 
   async list(scope: Scope, { page, limit, lowLatencyPlayback }: PageOptions, kind: StreamKind = 'live'): Promise<Page> {
-    const all = this.#db
-      .selectFrom('live_streams')
-      .where('organization_id', '=', scope.organizationId)
-      .where('environment', '=', scope.environment)
-      .where('kind', '=', kind)
-      .$if(lowLatencyPlayback !== undefined, (query) =>
-        query.where('low_latency_playback', '=', lowLatencyPlayback ? 1 : 0),
-      );
-    const [count, rows] = await Promise.all([
-      all.select((select) => select.fn.countAll<number>().as('total')).executeTakeFirstOrThrow(),
-      all
-        .selectAll()
-        .select(hasPlatforms)
-        .orderBy('created_ms', 'desc')
-        .orderBy('id', 'desc')
-        .limit(limit)
-        .offset((page - 1) * limit)
-        .execute(),
-    ]);
+    const { organizationId, environment } = scope;
+    const filtered = lowLatencyPlayback !== undefined;
+    const queries = filtered ? this.#filteredPage : this.#page;
+    const values = { organizationId, environment, kind, lowLatency: lowLatencyPlayback ? 1 : 0 } as const;
+    const [[count], rows] = await together(
+      this.#db,
+      queries.count(values),
+      queries.rows({ ...values, limit, offset: (page - 1) * limit }),
+    );
     const ids = rows.filter((row) => row.has_platforms).map((row) => row.id);
     const platforms = ids.length > 0 ? await this.#platformsOfPage(ids) : [];
     const of = Map.groupBy(platforms, (platform) => platform.live_stream_id);
-    return { rows: rows.map((row) => this.#fromColumns(row, of.get(row.id) ?? [])), total: count.total };
+    return { rows: rows.map((row) => this.#fromColumns(row, of.get(row.id) ?? [])), total: count!.total };
   }
 
   /** Looks at their size before it reads them: whoever reads a page must not hold up everybody else (S58). */
@@ -209,7 +231,11 @@ export class LiveStreamStore implements LiveStreams {
       };
       const write = transaction
         .updateTable('live_streams')
-        .set({ name: after.name, enabled: after.enabled ? 1 : 0, ...settingsColumns(after, this.#secrets) })
+        .set({
+          name: after.name,
+          enabled: after.enabled ? 1 : 0,
+          ...(change.settings && settingsColumns(after, this.#secrets)),
+        })
         .where('id', '=', id);
       if (after.enabled === row.enabled) await write.execute();
       else await recordEvent(transaction, toEvent('stream-status-toggle', after), write);
@@ -318,6 +344,34 @@ function one(db: Kysely<Tables>, scope: Scope, id: string, kind: StreamKind) {
     .where('organization_id', '=', scope.organizationId)
     .where('environment', '=', scope.environment)
     .where('kind', '=', kind);
+}
+
+interface PageValues extends Scope {
+  readonly kind: StreamKind;
+  readonly lowLatency: 0 | 1;
+}
+
+/** A page of live streams, newest first, and how many there are on all pages. */
+function pageQueries(db: Kysely<Tables>, filtered: boolean) {
+  const all = ({ organizationId, environment, kind, lowLatency }: PageValues) =>
+    db
+      .selectFrom('live_streams')
+      .where('organization_id', '=', organizationId)
+      .where('environment', '=', environment)
+      .where('kind', '=', kind)
+      .$if(filtered, (query) => query.where('low_latency_playback', '=', lowLatency));
+  return {
+    count: template((values: PageValues) => all(values).select((select) => select.fn.countAll<number>().as('total'))),
+    rows: template((values: PageValues & { readonly limit: number; readonly offset: number }) =>
+      all(values)
+        .selectAll()
+        .select(hasPlatforms)
+        .orderBy('created_ms', 'desc')
+        .orderBy('id', 'desc')
+        .limit(sql<number>`${values.limit}`)
+        .offset(sql<number>`${values.offset}`),
+    ),
+  };
 }
 
 const bytesOf = (column: string) => sql<number>`coalesce(octet_length(${sql.ref(column)}), 0)`;

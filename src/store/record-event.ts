@@ -3,7 +3,7 @@ import { newId } from '../base/index.ts';
 import type { Environment, EventName } from '../contract/index.ts';
 import type { Tables } from './schema.ts';
 import { template } from './template.ts';
-import { type Answers, lastly, together } from './together.ts';
+import { lastly, together } from './together.ts';
 
 export interface NewEvent {
   readonly organizationId: string;
@@ -44,20 +44,20 @@ export async function recordEvent(
   );
 }
 
-/** The same for who needs the answers of `queries` before the commit: they run behind the environment's lock. */
-export async function recordEventWith<Queries extends readonly Compilable<unknown>[]>(
+/** The same for who needs the event's number before the commit; the environment is locked then. */
+export async function recordEventNow(
   transaction: Kysely<Tables>,
   event: NewEvent,
-  ...queries: Queries
-): Promise<Answers<Queries>> {
+  ...writes: readonly Compilable<unknown>[]
+): Promise<number> {
   const [count, ...rest] = statementsOf(transaction, event);
-  const [, ...answers] = await together(transaction, count!, ...queries, ...rest);
+  const [counts, ...answers] = await together(transaction, count, ...writes, ...rest);
   if (answers.at(-1)!.length > 0) noteDeliveries(transaction);
-  return answers.slice(0, queries.length) as Answers<Queries>;
+  return counts.find(({ name }) => name !== event.liveStreamId)!.last;
 }
 
 /** The last one answers with a row for each delivery. */
-function statementsOf(transaction: Kysely<Tables>, event: NewEvent): Compilable<unknown>[] {
+function statementsOf(transaction: Kysely<Tables>, event: NewEvent) {
   const { organizationId, environment, liveStreamId, name, testFor, notFor } = event;
   const now = Date.now();
   const id = newId();
@@ -92,7 +92,7 @@ function statementsOf(transaction: Kysely<Tables>, event: NewEvent): Compilable<
       testFor: testFor ?? '',
       notFor: notFor ?? '',
     }),
-  ];
+  ] as const;
 }
 
 type Statements = ReturnType<typeof makeStatements>;
@@ -121,7 +121,8 @@ function makeStatements(db: Kysely<Tables>, sqlite: boolean, ofLiveStream: boole
         .values([counter, ...(ofLiveStream ? [liveStreamId] : [])].map((name) => ({ name, last: 1 })))
         .onConflict((conflict) =>
           conflict.column('name').doUpdateSet(({ eb }) => ({ last: eb('event_counters.last', '+', 1) })),
-        ),
+        )
+        .returning(['name', 'last']),
     ),
     event: template(
       (event: {

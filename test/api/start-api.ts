@@ -23,6 +23,8 @@ export class FakeLive implements LivePort, StatsPort {
   readonly stopped: string[] = [];
   readonly changed: string[] = [];
   readonly restarted: string[] = [];
+  /** Nothing is pushed anywhere. */
+  idle = false;
   readonly statuses = new Map<string, PlatformStatus[]>();
   readonly pulls = new Map<string, PullStatus>();
   checkPull: LivePort['checkPull'] = async () => {};
@@ -40,7 +42,7 @@ export class FakeLive implements LivePort, StatsPort {
   }
   restartPlatform(_: string, platformId: string): boolean {
     this.restarted.push(platformId);
-    return true;
+    return !this.idle;
   }
   pullChanged(id: string): void {
     this.changed.push(`pull ${id}`);
@@ -48,9 +50,9 @@ export class FakeLive implements LivePort, StatsPort {
   pullStatus(id: string): PullStatus | null {
     return this.pulls.get(id) ?? null;
   }
-  stop(id: string, reason: Parameters<LivePort['stop']>[1]): void {
+  stop(...[id, reason, which]: Parameters<LivePort['stop']>): void {
     this.online.delete(id);
-    this.stopped.push(`${id} ${reason}`);
+    this.stopped.push(which === 'backup' ? `${id} ${reason} backup` : `${id} ${reason}`);
   }
 }
 

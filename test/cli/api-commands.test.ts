@@ -62,11 +62,39 @@ test('live streams, platforms, tokens and the organization, for programs and for
   assert.match(listed.stdout, new RegExp(`^ID +NAME +STATUS.*\n${stream._id}  Pier �\\[31m +offline`));
   assert.ok(!listed.stdout.includes('\u001b'), 'a name does not steer the terminal');
   assert.notEqual((await json('streams', 'rotate-key', stream._id)).ingest.key, stream.ingest.key);
+  const backup = await json('streams', 'rotate-key', stream._id, '--backup');
+  assert.notEqual(backup.ingest.backup_key, stream.ingest.backup_key);
+
+  const [first, second] = ['rtmp://origin.example.invalid/live/x', 'https://b.example.invalid/live.m3u8'];
+  const pull = ['streams', 'pull'];
+  const off = await run([...pull, 'set', stream._id, '--from', 'ftp://a.example/']);
+  assert.deepEqual([off.code, /settings\.pulling_mode\.url must be/.test(off.stderr)], [1, true]);
+  const from = ['--from', first, '--from', second, '--start', 'on_demand', '--stop-after-idle', '60'];
+  await json(...pull, 'set', stream._id, ...from);
+  const kept = { url: first, urls: [second], start: 'on_demand', stop_after_idle_s: 60 };
+  assert.deepEqual((await json(...pull, 'off', stream._id)).settings.pulling_mode, { ...kept, enabled: false });
+  assert.match(
+    (await run([...pull, 'status', stream._id])).stdout,
+    /^enabled +no\nurl +rtmp:.*\nstatus\.state +off\n$/s,
+  );
 
   const platforms = ['streams', 'platforms'];
   const added = await json(...platforms, 'add', stream._id, '--server', 'rtmp://push.example.net/live', '--key', 'abc');
   assert.equal((await json(...platforms, 'update', stream._id, added._id, '--no-enable')).enabled, false);
-  assert.equal((await json(...platforms, 'list', stream._id)).length, 1);
+  assert.equal((await json('platforms', 'list', stream._id)).length, 1);
+  const table = await run(['platforms', 'list', stream._id]);
+  assert.match(table.stdout, new RegExp(`^ID +NAME +SERVER +KEY +STATE.*\n${added._id} .* \\*{4} +paused`));
+  const more = ['--audio', 'silence', '--delay', '5', '--codecs', 'h264,aac', '--enable'];
+  const changed = await json('platforms', 'update', stream._id, added._id, ...more);
+  assert.deepEqual([changed.audio, changed.delay_s, changed.codecs], ['silence', 5, ['h264', 'aac']]);
+  assert.match((await run(['platforms', 'list', stream._id])).stdout, / offline/);
+  assert.match(
+    (await run(['platforms', 'templates'])).stdout,
+    /youtube +YouTube +rtmps:\/\/a\.rtmps\.youtube\.com\/live2/,
+  );
+  api.live.idle = true;
+  const idle = await run(['platforms', 'restart', stream._id, added._id]);
+  assert.deepEqual([idle.code, /not on air/.test(idle.stderr)], [1, true]);
   assert.deepEqual(await json(...platforms, 'remove', stream._id, added._id), { success: true });
 
   const token = await json('tokens', 'create', '--name', 'Job');
@@ -102,6 +130,9 @@ test('0 is done, 1 is failed, 2 is not called as it should be; each says what to
     ['streams', 'list', '--limit', 'many'],
     ['streams', 'list', '--colour'],
     ['streams', 'create', '--set', 'abr'],
+    ['streams', 'pull', 'set', 'x'],
+    ['streams', 'pull', 'set', 'x', '--from', 'rtmp://a.example/x', '--start', 'soon'],
+    ['platforms', 'update', 'x', 'y', '--audio', 'loud'],
     ['webhooks', 'listen'],
     ['webhooks', 'listen', '--forward', 'localhost:3000'],
     ['webhooks', 'trigger'],

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -71,8 +71,11 @@ test('what is wrong with the machine or the settings is said in one line, with w
   assert.notEqual((await unknown.ended).code, 0);
 });
 
-test('doctor finds a good machine good; --help names every setting', async () => {
+test('doctor finds a good machine good; --help names every setting; --version is that of the package', async () => {
   const { run } = await world();
+  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+  const said = run(['--version']);
+  assert.deepEqual([await said.ended, said.stdout()], [{ code: 0, signal: null }, `${version}\n`]);
   const examined = run(['doctor']);
   assert.equal((await examined.ended).code, 0, examined.stdout());
   for (const what of ['http_port', 'rtmp_port', 'data_dir', 'ffmpeg', 'clock'])

@@ -53,6 +53,7 @@ test('defaults, and what is derived from them', () => {
       partTargetMs: 334,
       segmentMs: 2000,
       liveWindowMs: 15_000,
+      httpMaxConnections: 50_000,
       rtmpMaxConnections: 10_000,
       rtmpMaxConnectionsPerAddress: 50,
       rtmpFailuresPerMinute: 10,

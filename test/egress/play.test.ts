@@ -5,7 +5,7 @@ import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, type TestContext, test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { createLogger } from '../../src/base/index.ts';
 import { Feeds, FlvHttp, Players, RtmpPlayers } from '../../src/egress/index.ts';
 import { Player } from '../../src/egress/player.ts';
@@ -30,8 +30,12 @@ const CLIP: Clip = {
 const NGINX_RTMP = '/usr/lib/nginx/modules/ngx_rtmp_module.so';
 
 /** RTMP ingest, players and HTTP-FLV, wired as the app wires them, with keys that are never refused. */
-async function station(t: TestContext, options: { maxPlayers?: number; wanted?: () => Promise<boolean> } = {}) {
-  const registry = new LiveRegistry({ reconnectWindowMs: 1500, takeoverAfterMs: 300, log, onBroadcast: () => {} });
+async function station(
+  t: TestContext,
+  options: { maxPlayers?: number; reconnectWindowMs?: number; wanted?: () => Promise<boolean> } = {},
+) {
+  const { reconnectWindowMs = 100 } = options;
+  const registry = new LiveRegistry({ reconnectWindowMs, takeoverAfterMs: 300, log, onBroadcast: () => {} });
   const feeds = new Feeds({ mergeMs: 20, log });
   const players = new Players({
     feeds,
@@ -237,7 +241,7 @@ test('a player that does not read is cut after 20 s, one that loses frames for a
 });
 
 test('G08 a player stays while the encoder is away, and its time goes on', async (t) => {
-  const { registry, rtmpUrl, publish } = await station(t);
+  const { registry, rtmpUrl, publish } = await station(t, { reconnectWindowMs: 20_000 });
   const tags = readFlvTags(await makeFlv(CLIP));
   const publisher = await publish(tags);
   const player = playUrl(rtmpUrl(`live/${ID}`));
@@ -247,8 +251,9 @@ test('G08 a player stays while the encoder is away, and its time goes on', async
   const before = player.tags.length;
   const again = await publish(tags, { offsetMs: 500_000 });
   await player.untilTags(before + 60);
-  await again.stop();
+  registry.close();
   assert.equal((await player.ended)?.kind, 'ended');
+  await again.closed;
   const sent = source(tags, 10);
   const restart = player.tags.findIndex(({ body }, i) => i >= 40 && body[1] === 0);
   assert.ok(restart >= 40, 'configurations are sent again');
@@ -256,7 +261,7 @@ test('G08 a player stays while the encoder is away, and its time goes on', async
   assertUnbroken(player.tags.slice(restart), sent, 'after');
   assert.equal(sentFrames(player.tags.slice(restart)).frames[0]!.hash, sent[0]!.hash, 'from the first frame on');
   const [last, next] = [player.tags[restart - 1]!.timestampMs, player.tags[restart]!.timestampMs];
-  assert.ok(next > last && next < last + 5000, `${last} to ${next}`);
+  assert.ok(next > last && next < last + 20_000, `${last} to ${next}`);
 });
 
 test('audio alone and video alone play', async (t) => {
@@ -327,7 +332,6 @@ test('what is not on air is not found, waits for a pull, and nobody gets in when
 
 test('the server plays what its pull URLs say, and counts who plays', async (t) => {
   const server = await startServer();
-  after(() => server.close());
   t.after(() => server.close());
   const stream = await server.createLiveStream();
   const publisher = publishTags(readFlvTags(await makeFlv(CLIP)), ingestUrl(stream), { loop: true });

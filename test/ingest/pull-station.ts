@@ -26,6 +26,7 @@ export interface Received {
 
 /** Pulls as the server has them: real store, registry, guard and sockets; what they bring is written down. */
 export interface PullStation {
+  readonly dataDir: string;
   readonly store: Store;
   readonly owner: Principal;
   readonly registry: LiveRegistry;
@@ -41,8 +42,6 @@ export interface PullStation {
   change(id: string, mode: PullingMode): Promise<void>;
   state(id: string): PullState | undefined;
   untilState(id: string, state: PullState, timeoutMs?: number): Promise<PullStatus>;
-  /** Another process with the same database. */
-  second(): Promise<PullStation>;
   close(): Promise<void>;
 }
 
@@ -55,17 +54,9 @@ export async function startPullStation(options: StationOptions = {}): Promise<Pu
   const dataDir = mkdtempSync(join(tmpdir(), 'pull-'));
   after(() => rmSync(dataDir, { recursive: true, force: true }));
   const store = await openStore({ dataDir, log: createLogger('silent') });
+  await store.recover();
   const { token } = await store.bootstrap();
   const owner = (await store.verifyToken(token!.id, token!.secret))!;
-  return stationOn(store, owner, options, () => store.close());
-}
-
-async function stationOn(
-  store: Store,
-  owner: Principal,
-  options: StationOptions,
-  closeStore: () => Promise<void>,
-): Promise<PullStation> {
   const lines: string[] = [];
   const log = createLogger('debug');
   // Everything that is logged, for who looks for secrets in it.
@@ -111,6 +102,7 @@ async function stationOn(
   });
   pulls.start();
   const station: PullStation = {
+    dataDir,
     store,
     owner,
     registry,
@@ -135,12 +127,11 @@ async function stationOn(
         if (status?.state !== state) throw new Error(JSON.stringify(status));
         return status;
       }),
-    second: () => stationOn(store, owner, options, async () => {}),
     async close() {
       await pulls.close();
       registry.close();
       await outbound.close();
-      await closeStore();
+      await store.close();
     },
   };
   after(() => station.close());
@@ -157,7 +148,7 @@ export interface FlvSource {
   sent(): readonly string[];
   /** Plays nothing more, and leaves the connections open. */
   fallSilent(): void;
-  /** Plays again, to those who come from now on. */
+  /** Plays again. */
   resume(): void;
   /** Breaks all connections, and answers this from now on; null: as before. */
   fail(status: number | null): void;

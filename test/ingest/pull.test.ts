@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { monotonicMs } from '../../src/base/index.ts';
 import { encodeAmf0 } from '../../src/formats/amf/index.ts';
 import type { Publisher } from '../../src/live/index.ts';
+import { execute } from '../support/database.ts';
 import { makeFlv } from '../support/encoder.ts';
 import { until } from '../support/until.ts';
 import { findRun, startFlvSource, startPullStation } from './pull-station.ts';
@@ -13,6 +14,8 @@ const flv = await makeFlv({
   video: { gopS: 1, size: '320x180', kbps: 200 },
   audio: { rate: 48_000, channels: 1 },
 });
+const hashes = (frames: readonly { readonly hash: string }[]) => frames.map(({ hash }) => hash);
+
 /** Other pictures, so that it shows which one is on air. */
 const other = await makeFlv({
   seconds: 6,
@@ -32,14 +35,8 @@ test('L45 FLV over HTTP: every frame arrives, the state is true; a source that g
   assert.equal(status.url, source.url.replace('//', '//viewer:****@'));
   assert.ok(source.asked[0]!.endsWith(`Basic ${Buffer.from('viewer:s3cret-7').toString('base64')}`));
   await until('three seconds of frames', 20_000, () => station.received.length > 200);
-  assert.equal(
-    findRun(
-      source.sent(),
-      station.received.map(({ hash }) => hash),
-    ),
-    0,
-    'no frame is missing, none is changed',
-  );
+  // It begins with the first key frame: what sound came before it is left out.
+  assert.ok([0, 1, 2].includes(findRun(source.sent(), hashes(station.received))), 'no frame is missing or changed');
   assert.ok(station.received[0]!.key);
   await until('the bit rate is known', 5000, () => station.pulls.status(id)!.bitrate > 50);
   assert.deepEqual(
@@ -59,13 +56,7 @@ test('L45 FLV over HTTP: every frame arrives, the state is true; a source that g
   await station.untilState(id, 'online');
   await until('frames of a second run', 10_000, () => station.received.at(-1)!.run === 1);
   const last = station.received.filter(({ run }) => run === 1);
-  assert.ok(
-    last[0]!.key &&
-      findRun(
-        source.sent(),
-        last.map(({ hash }) => hash),
-      ) === 0,
-  );
+  assert.ok(last[0]!.key && [0, 1, 2].includes(findRun(source.sent(), hashes(last))));
   source.fail(401);
   const refused = await station.untilState(id, 'refused');
   assert.deepEqual([refused.severity, refused.lastError!.code], ['gave_up', 'unauthorized']);
@@ -134,7 +125,7 @@ test('an encoder takes over from a pull and gives it back; by setting it is refu
   const claimed = await publish('one');
   assert.ok(claimed.ok);
   assert.equal(station.state(id), 'standby');
-  assert.equal(source.open, 0, 'a pull that nobody needs holds no connection');
+  await until('a pull that nobody needs holds no connection', 2000, () => source.open === 0);
   claimed.claim.release('stopped');
   await station.untilState(id, 'online');
 
@@ -200,16 +191,22 @@ test('G12 on demand: starts with the first viewer, stops when nobody watches, an
   assert.equal(await station.pulls.wanted(playbackId), false);
 });
 
-test('L45 no two processes pull the same; a lease ends with the pull that had it', async () => {
+test('L45 no two processes pull the same: the second one waits until the first is gone', async () => {
   const station = await startPullStation();
-  // The lease is a node's: another node is one that the nodes' table names.
   const source = await startFlvSource(flv);
-  const { id } = await station.create({ enabled: true, url: source.url });
+  const { id } = await station.create({ enabled: false, url: source.url });
+  // Another process on the same database, which lives, and holds the lease.
+  await execute(station.dataDir, "insert into nodes (id, beat, process) select 'other', 1, process from nodes limit 1");
+  await execute(station.dataDir, `update live_streams set pull_node = 'other' where id = '${id}'`);
+  await station.change(id, { enabled: true });
+  await until('it has asked for the lease', 5000, () => station.state(id) === 'waiting');
+  assert.equal(await station.store.pulls.acquirePull(id), false);
+  assert.equal(source.asked.length, 0);
+  await execute(station.dataDir, "delete from nodes where id = 'other'");
   await station.untilState(id, 'online');
-  assert.equal(await station.store.pulls.acquirePull(id), true, 'ours again');
+  assert.equal(source.asked.length, 1);
   await station.change(id, { enabled: false });
   await until('it is off', 2000, () => station.pulls.status(id) === null);
-  await until('the source is let go of', 2000, () => source.open === 0);
 });
 
 test('S37 S38 loops: a source that names this live stream, our own address, and what the guard refuses', async () => {

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { test } from 'node:test';
 import { parseMediaPlaylist } from '../../src/formats/m3u8/index.ts';
+import { patience } from '../support/until.ts';
 import { type Answer, BROADCAST_ID, HLS, type OnAir, onAir } from './on-air.ts';
 
 const reload = (air: OnAir, query: string): Promise<Answer> => air.get(`${HLS}/main.m3u8?${query}`);
@@ -134,7 +135,7 @@ test('H50 waiting longer than three target durations ends with 503', async (t) =
   ]);
   const tookMs = performance.now() - asked;
   assert.deepEqual([playlist.status, part.status, playlist.headers['cache-control']], [503, 503, 'no-store']);
-  assert.ok(tookMs >= 2990 && tookMs < 5000, `${tookMs} ms`);
+  assert.ok(tookMs >= 2990 && tookMs < 3000 + 1000 * patience(), `${tookMs} ms`);
   assert.equal(air.window.waiters, 0);
 });
 
@@ -155,7 +156,7 @@ test('H50 H82 the publisher is away: who waits is answered, who asks again is he
   const again = await reload(air, `_HLS_msn=${air.window.nextMsn}&_HLS_part=0`);
   const tookMs = performance.now() - asked;
   assert.deepEqual([again.status, again.body], [200, answer.body]);
-  assert.ok(tookMs > 500 && tookMs < 1500, `${tookMs} ms`);
+  assert.ok(tookMs > 500 && tookMs < 500 + 500 * patience(), `${tookMs} ms`);
   const back = reload(air, `_HLS_msn=${air.window.nextMsn}&_HLS_part=0`);
   await air.waiting(1);
   air.run();
@@ -213,7 +214,7 @@ test('H51 F11 clients that hang up free their waiters; a thousand that stay cost
   air.parts(1);
   const delays = (await Promise.all(answered)).sort((a, b) => a - b);
   assert.equal(air.origin.renders, before + 1);
-  assert.ok(delays[999] < 1000, `slowest ${delays[999]} ms`);
+  assert.ok(delays[999] < 500 * patience(), `slowest ${delays[999]} ms`);
   t.diagnostic(`1000 waiters: p50 ${delays[500].toFixed(1)} ms, p99 ${delays[990].toFixed(1)} ms`);
   for (const viewer of viewers) viewer.destroy();
 });

@@ -81,7 +81,8 @@ export async function startRtmpReceiver(
   const onSocket = (socket: net.Socket): void => {
     attempts++;
     sockets.add(socket);
-    socket.setNoDelay(true);
+    // A test that is over does not wait for it.
+    socket.setNoDelay(true).unref();
     socket.on('error', () => {});
     socket.on('close', () => sockets.delete(socket));
     serve(socket, receiver.manners, published);
@@ -89,6 +90,7 @@ export async function startRtmpReceiver(
   const server = options.tls ? tls.createServer(options.tls, onSocket) : net.createServer(onSocket);
   server.on('tlsClientError', () => {});
   await receiver.open();
+  server.unref();
   return receiver;
 }
 
@@ -143,7 +145,8 @@ function serve(socket: net.Socket, manners: Manners, published: Published[]): vo
       }
       if (typeof manners === 'object') {
         session.refuse(manners.refuse, manners.description ?? '');
-        socket.end();
+        // Its answer leaves when the session has read all.
+        setImmediate(() => socket.end());
         return;
       }
       stream = { app, tcUrl, streamName, seen: [], frames: [], metadata: [], stopped: false, closed: false };

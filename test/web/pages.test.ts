@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { after, before, suite, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
@@ -107,215 +107,218 @@ const latencyBelow = (page: Page, mostS: number, timeoutMs: number) =>
 const mark = (page: Page) => ask(page, "document.documentElement.setAttribute('data-mark', '')");
 const marked = (page: Page) => ask<boolean>(page, "document.documentElement.hasAttribute('data-mark')");
 
-test('script of the video page stays within 190 kB, of the audio page within 150 kB', () => {
-  const scripts = (html: string) => {
-    const names = [...readFileSync(join(webRoot, html), 'utf8').matchAll(/assets\/([\w.-]+\.js)/g)].map(
-      ([, name]) => name,
-    );
-    assert.ok(names.length > 0, `${html} names no script`);
-    return names.reduce((sum, name) => sum + gzipSync(readFileSync(join(webRoot, 'assets', name))).length, 0) / 1000;
-  };
-  const video = scripts('player.html');
-  const audio = scripts('audio.html');
-  console.log(`script, gzipped: video page ${video.toFixed(1)} kB, audio page ${audio.toFixed(1)} kB`);
-  assert.ok(video <= 190 && audio <= 150);
-  for (const name of readdirSync(join(webRoot, 'assets')))
-    assert.match(name, /-[\w-]{8}\.(js|css)$/, 'assets carry their hash');
-});
-
-test('H81 H82 H83 waits, begins by itself, and survives away, end, a new broadcast and a restarted server', () =>
-  watch(desktop, '', async ({ station, page }) => {
-    await reach(page, 'waiting');
-    await page.getByText('The stream has not started yet').waitFor();
-    const html = await page.content();
-    assert.match(
-      html,
-      /<link rel="alternate"[^>]+href="http:\/\/127.0.0.1:\d+\/sub\/hls\/lv_[0-9a-f]{32}\/index.m3u8"/,
-    );
-    await mark(page);
-
-    station.publish();
-    await reach(page, 'playing');
-    await movesOn(page, 2);
-    await latencyBelow(page, targetLatencyS + 0.5, 10_000);
-    assert.match(await source(page), /^blob:/, 'H83: not the native player');
-    await page.waitForSelector('live-player[data-edge]');
-    await page.mouse.move(640, 400);
-    await comesTrue(page, "getComputedStyle(document.querySelector('media-control-bar')).opacity === '1'");
-    await screenshot(page, 'web-player');
-
-    station.pause();
-    await reach(page, 'away');
-    await page.getByText('Back in a moment').waitFor();
-    const engine = await source(page);
-    station.publish();
-    await reach(page, 'playing');
-    await movesOn(page, 2);
-    await latencyBelow(page, 2 * targetLatencyS, 10_000);
-    assert.equal(await source(page), engine, 'a reconnect needs no new start');
-
-    station.end();
-    await reach(page, 'ended');
-    station.clear();
-    await reach(page, 'waiting');
-    station.publish();
-    await reach(page, 'playing');
-    await movesOn(page, 1);
-
-    // Killed and started again: refused for a while, unknown for a while, then other numbers under the same address.
-    station.refuse(true);
-    station.clear();
-    await reach(page, 'away');
-    station.refuse(false);
-    station.publish();
-    await reach(page, 'playing');
-    await movesOn(page, 2);
-    await latencyBelow(page, 2 * targetLatencyS, 10_000);
-    assert.ok(await marked(page), 'the page has reloaded');
-  }));
-
-test('H57 ten reconnects in one session: plays on after each, without a new start', () =>
-  watch(desktop, '', async ({ station, page }) => {
-    station.publish();
-    await reach(page, 'playing');
-    await movesOn(page, 1);
-    const engine = await source(page);
-    for (let i = 0; i < 10; i++) {
-      station.publish();
-      await movesOn(page, 1.2);
-    }
-    assert.equal(await source(page), engine);
-    await latencyBelow(page, 2 * targetLatencyS, 15_000);
-  }));
-
-test('H82 F33 returns to the live edge after a network cut, a frozen tab and a pause', () =>
-  watch(desktop, '', async ({ station, page }) => {
-    station.publish();
-    await reach(page, 'playing');
-    await movesOn(page, 1);
-    await mark(page);
-
-    await page.context().setOffline(true);
-    await page.waitForSelector('live-player:not([data-state="playing"])');
-    await page.context().setOffline(false);
-    await reach(page, 'playing');
-    await latencyBelow(page, 2 * targetLatencyS, 10_000);
-    await movesOn(page, 1);
-
-    // A tab that nobody sees may be stopped whole: no script runs, the buffer plays out.
-    const cdp = await page.context().newCDPSession(page);
-    await cdp.send('Debugger.enable');
-    const stopped = new Promise((resolve) => cdp.once('Debugger.paused', resolve));
-    await cdp.send('Debugger.pause');
-    await stopped;
-    const before = station.requests.length;
-    await new Promise((resolve) => setTimeout(resolve, 8_000)); // the time that is lost is what is tested
-    assert.ok(station.requests.length - before <= 3, 'the tab was not stopped');
-    await cdp.send('Debugger.resume');
-    await cdp.send('Debugger.disable');
-    await latencyBelow(page, 2 * targetLatencyS, 10_000);
-    await movesOn(page, 1);
-
-    await ask(page, "document.querySelector('video').pause()");
-    await comesTrue(page, "document.querySelector('live-player').latency > 5");
-    await page.locator('.start').click();
-    await latencyBelow(page, 2 * targetLatencyS, 3_000);
-    await movesOn(page, 1);
-    assert.ok(await marked(page));
-  }));
-
-test('S43 embed options: offline text is text, no autoplay costs no media, no controls shows none, sound is offered', async () => {
-  const hostile = '<img src=x onerror=alert(1)>"\'<script>alert(2)</script>';
-  const query = `?autoplay=0&controls=0&offlineText=${encodeURIComponent(hostile)}`;
-  await watch({ viewport: { width: 390, height: 220 } }, query, async ({ station, page }) => {
-    await page.getByText(hostile).waitFor();
-    station.publish();
-    await reach(page, 'playing');
-    assert.ok(!station.requests.some((url) => url.includes('.m4s')), 'media was fetched before anybody asked for it');
-    await page.locator('.start').click();
-    await movesOn(page, 1);
-    assert.ok(await page.locator('media-control-bar').isHidden());
+// Most of their time they wait: each has a station and a page of its own.
+suite('the pages', { concurrency: 2 }, () => {
+  test('script of the video page stays within 190 kB, of the audio page within 150 kB', () => {
+    const scripts = (html: string) => {
+      const names = [...readFileSync(join(webRoot, html), 'utf8').matchAll(/assets\/([\w.-]+\.js)/g)].map(
+        ([, name]) => name,
+      );
+      assert.ok(names.length > 0, `${html} names no script`);
+      return names.reduce((sum, name) => sum + gzipSync(readFileSync(join(webRoot, 'assets', name))).length, 0) / 1000;
+    };
+    const video = scripts('player.html');
+    const audio = scripts('audio.html');
+    console.log(`script, gzipped: video page ${video.toFixed(1)} kB, audio page ${audio.toFixed(1)} kB`);
+    assert.ok(video <= 190 && audio <= 150);
+    for (const name of readdirSync(join(webRoot, 'assets')))
+      assert.match(name, /-[\w-]{8}\.(js|css)$/, 'assets carry their hash');
   });
-  await watch(
-    { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2 },
-    '?offlineText=We%will%be%back',
-    async (seat) => {
-      const { station, page } = seat;
-      await page.getByText('We will be back').waitFor();
+
+  test('H81 H82 H83 waits, begins by itself, and survives away, end, a new broadcast and a restarted server', () =>
+    watch(desktop, '', async ({ station, page }) => {
+      await reach(page, 'waiting');
+      await page.getByText('The stream has not started yet').waitFor();
+      const html = await page.content();
+      assert.match(
+        html,
+        /<link rel="alternate"[^>]+href="http:\/\/127.0.0.1:\d+\/sub\/hls\/lv_[0-9a-f]{32}\/index.m3u8"/,
+      );
+      await mark(page);
+
       station.publish();
       await reach(page, 'playing');
-      assert.ok(await muted(page));
-      await page.getByText('Tap to unmute').click();
-      assert.ok(!(await muted(page)));
-      await page.getByText('Tap to unmute').waitFor({ state: 'hidden' });
-      await movesOn(page, 1);
-    },
-  );
-  await watch({ viewport: { width: 390, height: 844 }, deviceScaleFactor: 2 }, '', async ({ page }) => {
-    await page.getByText('The stream has not started yet').waitFor();
-    await screenshot(page, 'web-player-waiting-phone');
-  });
-});
+      await movesOn(page, 2);
+      await latencyBelow(page, targetLatencyS + 0.5, 10_000);
+      assert.match(await source(page), /^blob:/, 'H83: not the native player');
+      await page.waitForSelector('live-player[data-edge]');
+      await page.mouse.move(640, 400);
+      await comesTrue(page, "getComputedStyle(document.querySelector('media-control-bar')).opacity === '1'");
+      await screenshot(page, 'web-player');
 
-test('audio page: waits, plays with sound, shows its level, comes back after the encoder was away', () =>
-  watch({ viewport: { width: 640, height: 480 } }, '?onlyAudio=true', async ({ station, page }) => {
-    await reach(page, 'waiting');
-    station.publish();
-    await reach(page, 'playing');
-    await movesOn(page, 2);
-    assert.ok(!(await muted(page)));
-    assert.ok(!station.requests.some((url) => /\/\d+\.\d+\.m4s/.test(url)), 'the audio page fetched video');
-    // The bars rise: at rest they are a thin line.
-    await comesTrue(
-      page,
-      `(() => {
+      station.pause();
+      await reach(page, 'away');
+      await page.getByText('Back in a moment').waitFor();
+      const engine = await source(page);
+      station.publish();
+      await reach(page, 'playing');
+      await movesOn(page, 2);
+      await latencyBelow(page, 2 * targetLatencyS, 10_000);
+      assert.equal(await source(page), engine, 'a reconnect needs no new start');
+
+      station.end();
+      await reach(page, 'ended');
+      station.clear();
+      await reach(page, 'waiting');
+      station.publish();
+      await reach(page, 'playing');
+      await movesOn(page, 1);
+
+      // Killed and started again: refused for a while, unknown for a while, then other numbers under the same address.
+      station.refuse(true);
+      station.clear();
+      await reach(page, 'away');
+      station.refuse(false);
+      station.publish();
+      await reach(page, 'playing');
+      await movesOn(page, 2);
+      await latencyBelow(page, 2 * targetLatencyS, 10_000);
+      assert.ok(await marked(page), 'the page has reloaded');
+    }));
+
+  test('H57 ten reconnects in one session: plays on after each, without a new start', () =>
+    watch(desktop, '', async ({ station, page }) => {
+      station.publish();
+      await reach(page, 'playing');
+      await movesOn(page, 1);
+      const engine = await source(page);
+      for (let i = 0; i < 10; i++) {
+        station.publish();
+        await movesOn(page, 1.2);
+      }
+      assert.equal(await source(page), engine);
+      await latencyBelow(page, 2 * targetLatencyS, 15_000);
+    }));
+
+  test('H82 F33 returns to the live edge after a network cut, a frozen tab and a pause', () =>
+    watch(desktop, '', async ({ station, page }) => {
+      station.publish();
+      await reach(page, 'playing');
+      await movesOn(page, 1);
+      await mark(page);
+
+      await page.context().setOffline(true);
+      await page.waitForSelector('live-player:not([data-state="playing"])');
+      await page.context().setOffline(false);
+      await reach(page, 'playing');
+      await latencyBelow(page, 2 * targetLatencyS, 10_000);
+      await movesOn(page, 1);
+
+      // A tab that nobody sees may be stopped whole: no script runs, the buffer plays out.
+      const cdp = await page.context().newCDPSession(page);
+      await cdp.send('Debugger.enable');
+      const stopped = new Promise((resolve) => cdp.once('Debugger.paused', resolve));
+      await cdp.send('Debugger.pause');
+      await stopped;
+      const before = station.requests.length;
+      await new Promise((resolve) => setTimeout(resolve, 8_000)); // the time that is lost is what is tested
+      assert.ok(station.requests.length - before <= 3, 'the tab was not stopped');
+      await cdp.send('Debugger.resume');
+      await cdp.send('Debugger.disable');
+      await latencyBelow(page, 2 * targetLatencyS, 10_000);
+      await movesOn(page, 1);
+
+      await ask(page, "document.querySelector('video').pause()");
+      await comesTrue(page, "document.querySelector('live-player').latency > 5");
+      await page.locator('.start').click();
+      await latencyBelow(page, 2 * targetLatencyS, 3_000);
+      await movesOn(page, 1);
+      assert.ok(await marked(page));
+    }));
+
+  test('S43 embed options: offline text is text, no autoplay costs no media, no controls shows none, sound is offered', async () => {
+    const hostile = '<img src=x onerror=alert(1)>"\'<script>alert(2)</script>';
+    const query = `?autoplay=0&controls=0&offlineText=${encodeURIComponent(hostile)}`;
+    await watch({ viewport: { width: 390, height: 220 } }, query, async ({ station, page }) => {
+      await page.getByText(hostile).waitFor();
+      station.publish();
+      await reach(page, 'playing');
+      assert.ok(!station.requests.some((url) => url.includes('.m4s')), 'media was fetched before anybody asked for it');
+      await page.locator('.start').click();
+      await movesOn(page, 1);
+      assert.ok(await page.locator('media-control-bar').isHidden());
+    });
+    await watch(
+      { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2 },
+      '?offlineText=We%will%be%back',
+      async (seat) => {
+        const { station, page } = seat;
+        await page.getByText('We will be back').waitFor();
+        station.publish();
+        await reach(page, 'playing');
+        assert.ok(await muted(page));
+        await page.getByText('Tap to unmute').click();
+        assert.ok(!(await muted(page)));
+        await page.getByText('Tap to unmute').waitFor({ state: 'hidden' });
+        await movesOn(page, 1);
+      },
+    );
+    await watch({ viewport: { width: 390, height: 844 }, deviceScaleFactor: 2 }, '', async ({ page }) => {
+      await page.getByText('The stream has not started yet').waitFor();
+      await screenshot(page, 'web-player-waiting-phone');
+    });
+  });
+
+  test('audio page: waits, plays with sound, shows its level, comes back after the encoder was away', () =>
+    watch({ viewport: { width: 640, height: 480 } }, '?onlyAudio=true', async ({ station, page }) => {
+      await reach(page, 'waiting');
+      station.publish();
+      await reach(page, 'playing');
+      await movesOn(page, 2);
+      assert.ok(!(await muted(page)));
+      assert.ok(!station.requests.some((url) => /\/\d+\.\d+\.m4s/.test(url)), 'the audio page fetched video');
+      // The bars rise: at rest they are a thin line.
+      await comesTrue(
+        page,
+        `(() => {
         const canvas = document.querySelector('canvas');
         const pixels = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
         let ink = 0;
         for (let i = 3; i < pixels.length; i += 4) ink += pixels[i];
         return ink > 0.06 * 255 * canvas.width * canvas.height;
       })()`,
-    );
-    await screenshot(page, 'web-audio');
-    await page.setViewportSize({ width: 320, height: 96 });
-    await screenshot(page, 'web-audio-small');
-    station.pause();
-    await reach(page, 'away');
-    station.publish();
-    await reach(page, 'playing');
-    await movesOn(page, 1);
-    await page.getByRole('button', { name: 'Pause' }).click();
-    await page.getByRole('button', { name: 'Play' }).waitFor();
-  }));
-
-test('where there is no Media Source the browser plays HLS itself, and the next broadcast begins by itself too', () =>
-  watch(
-    desktop,
-    '',
-    async ({ station, page }) => {
+      );
+      await screenshot(page, 'web-audio');
+      await page.setViewportSize({ width: 320, height: 96 });
+      await screenshot(page, 'web-audio-small');
+      station.pause();
+      await reach(page, 'away');
       station.publish();
-      await reach(page, 'playing', 30_000);
-      assert.match(await source(page), /index\.m3u8\?_session=none$/);
-      await movesOn(page, 2);
-      station.end();
-      await reach(page, 'ended', 30_000);
-      station.clear();
-      station.publish();
-      await reach(page, 'playing', 30_000);
+      await reach(page, 'playing');
       await movesOn(page, 1);
-    },
-    "for (const name of ['MediaSource', 'ManagedMediaSource', 'WebKitMediaSource']) delete globalThis[name];",
-  ));
+      await page.getByRole('button', { name: 'Pause' }).click();
+      await page.getByRole('button', { name: 'Play' }).waitFor();
+    }));
 
-test('a browser that can play neither way is told so, and the station is left alone', () =>
-  watch(
-    desktop,
-    '',
-    async ({ station, page }) => {
-      await reach(page, 'error');
-      await page.getByText('This stream cannot be played here').waitFor();
-      assert.deepEqual(station.requests, []);
-    },
-    "for (const name of ['MediaSource', 'ManagedMediaSource', 'WebKitMediaSource']) delete globalThis[name];" +
-      "HTMLMediaElement.prototype.canPlayType = () => '';",
-  ));
+  test('where there is no Media Source the browser plays HLS itself, and the next broadcast begins by itself too', () =>
+    watch(
+      desktop,
+      '',
+      async ({ station, page }) => {
+        station.publish();
+        await reach(page, 'playing', 30_000);
+        assert.match(await source(page), /index\.m3u8\?_session=none$/);
+        await movesOn(page, 2);
+        station.end();
+        await reach(page, 'ended', 30_000);
+        station.clear();
+        station.publish();
+        await reach(page, 'playing', 30_000);
+        await movesOn(page, 1);
+      },
+      "for (const name of ['MediaSource', 'ManagedMediaSource', 'WebKitMediaSource']) delete globalThis[name];",
+    ));
+
+  test('a browser that can play neither way is told so, and the station is left alone', () =>
+    watch(
+      desktop,
+      '',
+      async ({ station, page }) => {
+        await reach(page, 'error');
+        await page.getByText('This stream cannot be played here').waitFor();
+        assert.deepEqual(station.requests, []);
+      },
+      "for (const name of ['MediaSource', 'ManagedMediaSource', 'WebKitMediaSource']) delete globalThis[name];" +
+        "HTMLMediaElement.prototype.canPlayType = () => '';",
+    ));
+});

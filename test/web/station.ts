@@ -64,6 +64,10 @@ function shoot(selection: string, timescale: number): Film {
   };
 }
 
+let films: Record<RenditionName, Film> | undefined;
+/** Once for all stations: while ffmpeg works, none of them answers. */
+const shootBoth = () => (films ??= { main: shoot('-map 0', videoTimescale), audio: shoot('-map 0:a', 48_000) });
+
 /** Of a fragment's first track. */
 function firstDecodingTime(moof: Buffer): number {
   const inside = (body: Buffer, type: string) => readBoxes(body).find((box) => box.type === type)!.body;
@@ -74,7 +78,7 @@ function firstDecodingTime(moof: Buffer): number {
 export class Station {
   /** Requests for playlists and media, newest last. */
   readonly requests: string[] = [];
-  readonly #films: Record<RenditionName, Film>;
+  readonly #films = shootBoth();
   readonly #webRoot: string;
   readonly #server: Server;
   #segments: Segment[] = [];
@@ -89,7 +93,6 @@ export class Station {
   /** @param webRoot the folder of the built pages */
   constructor(webRoot: string) {
     this.#webRoot = webRoot;
-    this.#films = { main: shoot('-map 0', videoTimescale), audio: shoot('-map 0:a', 48_000) };
     this.#server = createServer((request, response) => void this.#answer(request, response));
   }
 

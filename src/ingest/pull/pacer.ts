@@ -32,6 +32,8 @@ export class Pacer {
   #timer: NodeJS.Timeout | null = null;
   #waiting: (() => void)[] = [];
   #closed = false;
+  /** Lanes that have not begun. */
+  #awaited = 0;
   /** Of what lies further ahead than this it holds too much: a live source whose clock is faster than ours, or that began with a burst. */
   targetMs = Number.POSITIVE_INFINITY;
 
@@ -39,9 +41,19 @@ export class Pacer {
     this.#emit = emit;
   }
 
-  /** Takes packets, in the order of their times as far as can be. */
-  push(packets: readonly Packet[]): void {
-    if (this.#closed || packets.length === 0) return;
+  /** A way in for one of the streams that are released together, none before all have begun. It takes packets in the order of their times. */
+  lane(): (packets: readonly Packet[]) => void {
+    this.#awaited++;
+    let begun = false;
+    return (packets) => {
+      if (this.#closed || packets.length === 0) return;
+      if (!begun) this.#awaited--;
+      begun = true;
+      this.#push(packets);
+    };
+  }
+
+  #push(packets: readonly Packet[]): void {
     this.#advance();
     for (const packet of packets) {
       const ms = toMs(packet.dts, packet.track.timescale);
@@ -51,6 +63,7 @@ export class Pacer {
       this.#bytes += packet.data.length;
       this.#newestMs = Math.max(this.#newestMs, ms);
     }
+    if (this.#awaited > 0) return;
     if (Number.isNaN(this.#positionMs)) {
       this.#positionMs = this.#held[0]!.ms;
       this.#atMs = monotonicMs();
@@ -61,7 +74,8 @@ export class Pacer {
   /** How much it holds, in ms of media. */
   get aheadMs(): number {
     this.#advance();
-    return Number.isNaN(this.#positionMs) ? 0 : Math.max(0, this.#newestMs - this.#positionMs);
+    const from = Number.isNaN(this.#positionMs) ? (this.#held[0]?.ms ?? this.#newestMs) : this.#positionMs;
+    return this.#held.length === 0 ? 0 : this.#newestMs - from;
   }
 
   /** Resolves when it holds less than `maxMs`, and not too many bytes; or when it is closed. */

@@ -25,48 +25,65 @@ export class SourceTimeline {
 
   /** One rendition's way onto the time line. */
   lane(): TimelineLane {
-    let laneEndMs = Number.NaN;
-    const lastDts = new Map<Track['kind'], { dts: number; timescale: number }>();
+    const lane = new Lane();
     return {
       place: (packets, discontinuity, skippedMs) => {
-        if (packets.length === 0) return [];
-        const startMs = packets.reduce((least, packet) => Math.min(least, msOf(packet)), Number.POSITIVE_INFINITY);
-        const { offsetMs } = this.#clockFor(startMs, laneEndMs, discontinuity, skippedMs);
+        const { offsetMs } = this.#clockFor(lane, packets, discontinuity, skippedMs);
         const placed: Packet[] = [];
         for (const { track, dts, pts, key, data } of packets) {
           const by = Math.round((offsetMs * track.timescale) / 1000);
-          const last = lastDts.get(track.kind);
+          const packet = { track, dts: dts + by, pts: pts + by, key, data };
           // Media that is listed twice, or overlaps.
-          if (last && (dts + by) / track.timescale <= last.dts / last.timescale) continue;
-          lastDts.set(track.kind, { dts: dts + by, timescale: track.timescale });
-          placed.push({ track, dts: dts + by, pts: pts + by, key, data });
+          if (lane.take(packet)) placed.push(packet);
         }
-        for (const packet of placed) {
-          const { track } = packet;
-          const frameMs =
-            track.kind === 'audio'
-              ? (track.config.frameSamples * 1000) / track.timescale
-              : 1000 / (track.config.frameRate ?? 1000 / TYPICAL_FRAME_MS);
-          const endMs = msOf(packet) + frameMs;
-          if (!(endMs <= laneEndMs)) laneEndMs = endMs;
-          if (endMs > this.#endMs) this.#endMs = endMs;
-        }
+        this.#endMs = Math.max(this.#endMs, lane.endMs);
         return placed;
       },
     };
   }
 
-  #clockFor(startMs: number, laneEndMs: number, discontinuity: number, skippedMs: number): Clock {
-    const fits = ({ offsetMs }: Clock): boolean => {
-      if (Number.isNaN(laneEndMs)) return true;
-      const stepMs = startMs + offsetMs - laneEndMs;
-      return stepMs > -JUMP_BACK_MS && stepMs < JUMP_FORWARD_MS + skippedMs;
-    };
-    const known = this.#clocks.find((clock) => clock.discontinuity === discontinuity && fits(clock));
+  #clockFor(lane: Lane, packets: readonly Packet[], discontinuity: number, skippedMs: number): Clock {
+    const known = this.#clocks.find(
+      (clock) => clock.discontinuity === discontinuity && lane.fits(packets, clock.offsetMs, skippedMs),
+    );
     if (known) return known;
-    const clock = { discontinuity, offsetMs: Math.ceil(this.#endMs - startMs) };
+    const clock = { discontinuity, offsetMs: Math.ceil(this.#endMs - startOf(packets)) };
     this.#clocks = [clock, ...this.#clocks].slice(0, MAX_CLOCKS);
     return clock;
+  }
+}
+
+/** Where a rendition stands on the time line. */
+class Lane {
+  endMs = 0;
+  #begun = false;
+  /** Of each kind, on the time line. */
+  readonly #last = new Map<Track['kind'], number>();
+
+  /** Whether packets go on from here when they are moved by an offset. */
+  fits(packets: readonly Packet[], offsetMs: number, skippedMs: number): boolean {
+    if (!this.#begun || packets.length === 0) return true;
+    if (startOf(packets) + offsetMs - this.endMs >= JUMP_FORWARD_MS + skippedMs) return false;
+    // The kinds may come apart from each other, so a step back counts among its own.
+    return (['video', 'audio'] as const).every((kind) => {
+      const startMs = startOf(packets.filter(({ track }) => track.kind === kind));
+      return !(startMs + offsetMs - this.#last.get(kind)! <= -JUMP_BACK_MS);
+    });
+  }
+
+  /** Goes on to a packet; false for one that does not rise. */
+  take(packet: Packet): boolean {
+    const { track } = packet;
+    const ms = msOf(packet);
+    if (ms <= (this.#last.get(track.kind) ?? Number.NEGATIVE_INFINITY)) return false;
+    this.#begun = true;
+    this.#last.set(track.kind, ms);
+    const frameMs =
+      track.kind === 'audio'
+        ? (track.config.frameSamples * 1000) / track.timescale
+        : 1000 / (track.config.frameRate ?? 1000 / TYPICAL_FRAME_MS);
+    this.endMs = Math.max(this.endMs, ms + frameMs);
+    return true;
   }
 }
 
@@ -79,3 +96,6 @@ export interface TimelineLane {
 }
 
 const msOf = (packet: Packet): number => toMs(packet.dts, packet.track.timescale);
+
+const startOf = (packets: readonly Packet[]): number =>
+  packets.reduce((least, packet) => Math.min(least, msOf(packet)), Number.POSITIVE_INFINITY);

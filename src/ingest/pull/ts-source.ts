@@ -19,6 +19,7 @@ export const tsSource: MakeSource = (url, events, context) => {
   const abort = new AbortController();
   const { signal } = abort;
   const pacer = new Pacer((packet) => events.packet(packet));
+  const pace = pacer.lane();
   const close = (): void => {
     abort.abort();
     pacer.close();
@@ -46,7 +47,7 @@ export const tsSource: MakeSource = (url, events, context) => {
         dropped: (reason) => context.log.info({ reason }, 'frame of the source dropped'),
       });
       const release = (): void => {
-        for (const packet of read) pacer.push(lane.place([packet], 0, 0));
+        for (const packet of read) pace(lane.place([packet], 0, 0));
         read = [];
       };
       for await (const bytes of answer.body) {

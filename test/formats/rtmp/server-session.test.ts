@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHmac, randomFillSync } from 'node:crypto';
 import { test } from 'node:test';
-import { type AmfObject, encodeAmf0 } from '../../../src/formats/amf/index.ts';
+import { type AmfObject, decodeAmf0, encodeAmf0 } from '../../../src/formats/amf/index.ts';
 import { type SessionState, writeMessage } from '../../../src/formats/rtmp/index.ts';
 import { assertProtocolError, feed, hex, Peer } from './peer.ts';
 
