@@ -1,6 +1,6 @@
 // What a fresh machine needs before `npm start`, `npm run demo` or `npm test`, installed once and only where missing:
 // Node 24 (from the npm registry, where the machine's own Node is older), the packages of the lock file and the built web
-// pages; with --test also ffmpeg, mpv, Chromium and Postgres from Debian's packages. Plain JavaScript: any Node from 18 on runs it.
+// pages; with --test also ffmpeg, mpv, Chromium, Postgres and nginx with RTMP from Debian's packages. Plain JavaScript: any Node from 18 on runs it.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
@@ -18,9 +18,20 @@ import { fileURLToPath } from 'node:url';
 
 const NODE_MAJOR = 24;
 const NODE_PACKAGES = { 'linux-x64': '24.21.0', 'linux-arm64': '24.21.0', 'darwin-x64': '24.18.1' };
-const DEBIAN = { ffmpeg: 'ffmpeg', chromium: 'chromium', mpv: 'mpv', postgres: 'postgresql' };
-/** Debian keeps it off PATH, each version in a folder of its own. */
-const FIND = { postgres: 'ls /usr/lib/postgresql/*/bin/postgres' };
+const DEBIAN = {
+  ffmpeg: 'ffmpeg',
+  chromium: 'chromium',
+  mpv: 'mpv',
+  postgres: 'postgresql',
+  nginx: 'nginx',
+  rtmp: 'libnginx-mod-rtmp',
+};
+/** Debian keeps these off PATH: each version of Postgres in a folder of its own, nginx for the administrator. */
+const FIND = {
+  postgres: 'ls /usr/lib/postgresql/*/bin/postgres',
+  nginx: 'ls /usr/sbin/nginx',
+  rtmp: 'ls /usr/lib/nginx/modules/ngx_rtmp_module.so',
+};
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const at = (...parts) => join(root, ...parts);

@@ -35,6 +35,8 @@ const UNMOVED_MS = 15_000;
  * over all that came together at once, and a thousand of them from each of twenty connections would hold up the media for a second.
  */
 const MAX_PIPELINED = 64;
+/** Connections that wait to be accepted. With node's 511 a crowd that comes at once fills it, and whom the system drops tries again a second later. */
+const BACKLOG = 4096;
 /** For answers under way when the server stops. Then connections are cut: some have never said anything. */
 const DRAIN_MS = 1000;
 /** What one broadcast's parts may take in memory: at 50 Mbit/s the window, and as much again for players on their way out. */
@@ -374,7 +376,7 @@ function pipelinesTooMany(socket: Socket): boolean {
 
 async function listenHttp(api: ReturnType<typeof createApi>, config: Config): Promise<void> {
   try {
-    await api.listen({ host: config.httpHost, port: config.httpPort });
+    await api.listen({ host: config.httpHost, port: config.httpPort, backlog: BACKLOG });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE')
       throw new CodedError(

@@ -9,6 +9,7 @@ import { latency } from './latency.ts';
 import { LOAD_CORE, pin } from './measure.ts';
 import { memory } from './memory.ts';
 import { play } from './play.ts';
+import { push } from './push.ts';
 import { start } from './start.ts';
 import { stop } from './stop.ts';
 import { type Bench, printTable, type Row } from './table.ts';
@@ -26,6 +27,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   memory,
   viewers,
   play,
+  push,
   latency,
 };
 

@@ -35,7 +35,7 @@ export {
   SubSecondStreamChange,
   SubSecondStreamList,
 } from './live-stream.ts';
-export { isMasked, maskSecret, maskServer, maskUrl } from './mask.ts';
+export { hideEnd, isMasked, maskSecret, maskServer, maskUrl } from './mask.ts';
 export {
   ChangedMember,
   Invitation,

@@ -14,7 +14,10 @@ const DEFAULT_PORTS: { readonly [scheme: string]: number } = { rtmp: 1935, rtmps
  * has one (`live2?backup=1`); the key is the stream name, verbatim, with `?` and `&` in it. Where there is no key the last part of the
  * server's path is. Nothing is decoded, and nothing appended: `tcUrl` is what was given, without a default port or a slash at the end.
  */
-export function pushAddress(destination: Pick<Destination, 'scheme' | 'host' | 'port' | 'path'>, key: string): PushAddress {
+export function pushAddress(
+  destination: Pick<Destination, 'scheme' | 'host' | 'port' | 'path'>,
+  key: string,
+): PushAddress {
   const { scheme, host, port, path } = destination;
   const [, folders = '', query = ''] = /^\/*([^?]*?)\/*(?:\?(.*))?$/s.exec(path)!;
   const search = query && `?${query}`;

@@ -25,6 +25,8 @@ export interface PushOptions {
 }
 
 const FORMS: Record<PlatformTarget['audio'], FeedForm> = { keep: 'rtmp', mute: 'rtmp_mute', silence: 'rtmp_silence' };
+/** As the API calls them. */
+const CODEC_NAMES = { avc: 'h264', aac: 'aac' };
 /** The bit rate is that of the last so many ticks. */
 const RATE_TICKS = 10;
 
@@ -212,7 +214,7 @@ export class Push {
     const { codecs, audio } = this.target;
     const tracks = this.#options.broadcast.tracks.filter(({ kind }) => kind === 'video' || audio !== 'mute');
     const foreign = tracks.find(({ codec }) => !codecs.includes(codec));
-    if (foreign) this.#failed(pushFailure('codec_unsupported', foreign.codec));
+    if (foreign) this.#failed(pushFailure('codec_unsupported', CODEC_NAMES[foreign.codec]));
     return foreign !== undefined;
   }
 

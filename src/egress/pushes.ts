@@ -166,11 +166,9 @@ export class Pushes {
 
   #stop({ broadcast, pushes }: Pushed, push: Push, reason: PlatformEnd): Promise<void> {
     pushes.delete(push.target.id);
-    const left = push.stop(reason).finally(() => {
-      this.#leaving.delete(push);
-      this.#earlier.bytesSent += push.bytesSent;
-      this.#earlier.retries += push.retries;
-    });
+    const left = push.stop(reason).finally(() => this.#leaving.delete(push));
+    this.#earlier.bytesSent += push.bytesSent;
+    this.#earlier.retries += push.retries;
     this.#leaving.set(push, { liveStreamId: broadcast.authorisation.liveStreamId, left });
     return left;
   }

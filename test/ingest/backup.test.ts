@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import net from 'node:net';
 import { after, test } from 'node:test';
 import { createLogger } from '../../src/base/index.ts';
@@ -155,7 +154,8 @@ test('the way of the media is kept, and one that leads back to its own live stre
     );
     socket.on('connect', () => session.start());
     socket.on('data', (bytes) => session.receive(bytes));
-    return { socket, refused: promise, closed: once(socket, 'close') };
+    socket.on('error', () => {}); // 'close' follows
+    return { socket, refused: promise, closed: new Promise((done) => socket.on('close', done)) };
   };
   const others = ['a', 'b', 'c', 'd'].map((letter) => letter.repeat(24));
   const broadcast = () => [...registry.broadcasts()][0];

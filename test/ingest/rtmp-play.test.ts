@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
@@ -75,8 +74,8 @@ function player(port: number, app: string, streamName: string) {
       ended: (end) => ends.push(end),
     },
   );
-  const closed = once(socket, 'close');
-  socket.on('error', () => {});
+  const closed = new Promise((resolve) => socket.on('close', resolve));
+  socket.on('error', () => {}); // a cut connection may come as a reset; 'close' follows
   socket.on('connect', () => session.start());
   socket.on('data', (bytes) => session.receive(bytes));
   return { socket, session, ends, times, closed };

@@ -196,6 +196,39 @@ test('S56 counts hold when things are made at the same moment: endpoints, invita
   assert.equal((await store.invitations.list(me.organizationId, PAGE)).total, 1);
 });
 
+test('a change whose event cannot be written is taken back, and tells nobody; the next one is written', async (t) => {
+  const { store, dataDir, me } = await open({ maxLiveStreams: 3 });
+  t.after(() => store.close());
+  await addEndpoint(store, me);
+  const { id } = await store.liveStreams.create(me, {});
+  let told = 0;
+  store.onEvent(() => told++);
+  // The number is there already: what fails is the statement behind, which on Postgres only the commit waits for.
+  await execute(dataDir, 'update event_counters set last = 0');
+  await assert.rejects(store.liveStreams.update(me, id, { enabled: false }), coded('conflict'));
+  assert.deepEqual([(await store.liveStreams.get(me, id))!.enabled, told], [true, 0]);
+  await execute(dataDir, 'update event_counters set last = 100');
+  for (const enabled of [false, true]) await store.liveStreams.update(me, id, { enabled });
+  assert.equal(told, 2);
+  assert.deepEqual(
+    (await store.events.list(me, { page: 1, limit: 9, after: 100 })).events.map(({ number, sequence }) => [
+      number,
+      sequence,
+    ]),
+    [
+      [101, 101],
+      [102, 102],
+    ],
+  );
+
+  // So many events since the last count that there may be too many live streams: they are counted, and there is room.
+  await store.liveStreams.create(me, {});
+  await store.liveStreams.create(me, {});
+  await assert.rejects(store.liveStreams.create(me, {}), coded('conflict'));
+  await store.liveStreams.delete(me, id);
+  await store.liveStreams.create(me, {});
+});
+
 test('an endpoint that is deleted while events are written fails none of them', async (t) => {
   const { store, dataDir, me } = await open();
   const other = await openIn(dataDir);

@@ -205,7 +205,14 @@ test('a key is accepted with its password only; a disabled live stream says so o
   const { id, playbackId, password } = await store.liveStreams.create(me, {});
   const ok = (discontinuities: number) => ({
     ok: true,
-    authorisation: { liveStreamId: id, playbackId, userId: me.userId, discontinuities },
+    authorisation: {
+      liveStreamId: id,
+      playbackId,
+      userId: me.userId,
+      discontinuities,
+      priority: 0 as const,
+      giveBack: true,
+    },
   });
   const unknown = { ok: false, reason: 'unknown' };
   assert.deepEqual(await store.authorise({ playbackId, password }), ok(0));

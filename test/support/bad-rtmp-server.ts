@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import net from 'node:net';
 import tls from 'node:tls';
-import type { AmfObject } from '../../src/formats/amf/index.ts';
-import { ServerSession } from '../../src/formats/rtmp/index.ts';
+import { type AmfInput, type AmfObject, encodeAmf0 } from '../../src/formats/amf/index.ts';
+import { MessageType, ServerSession, writeMessage } from '../../src/formats/rtmp/index.ts';
 import { FLV_AUDIO, FLV_VIDEO, frameHash } from './flv-frames.ts';
 
 /** What the server does to who publishes; `ok` is a well-behaved one. */
@@ -18,7 +18,8 @@ export type Manners =
   | 'babble' // sends what is not RTMP
   | 'flood' // never stops sending pings
   | 'move' // asks to reconnect elsewhere
-  | { readonly refuse: string; readonly description?: string; readonly redirect?: string };
+  | 'redirect' // refuses, and says where to go
+  | { readonly refuse: string; readonly description?: string };
 
 /** One connection that got as far as publishing. */
 export interface Published {
@@ -46,6 +47,8 @@ export interface RtmpReceiver {
 }
 
 const SLOW_READ_MS = 200;
+/** Nobody may go there. */
+const ELSEWHERE = 'rtmp://127.0.0.1:9/hidden-elsewhere';
 
 /** A receiver of RTMP in this process whose manners can be chosen. It keeps hashes of the frames, not the frames. */
 export async function startRtmpReceiver(
@@ -122,6 +125,11 @@ function serve(socket: net.Socket, manners: Manners, published: Published[]): vo
       stream.frames.push({ hash, ms });
     }
   };
+  /** By the server's own chunk size; after what the session has to say. */
+  const say = (level: string, code: string, more: { readonly [key: string]: AmfInput }) => {
+    const body = encodeAmf0('onStatus', 0, null, { level, code, ...more });
+    setImmediate(() => socket.write(writeMessage(3, MessageType.commandAmf0, 0, 0, body, 4096)));
+  };
   const session = new ServerSession({
     send: (bytes) => {
       if (manners === 'endless_handshake') drip.push(bytes);
@@ -143,6 +151,10 @@ function serve(socket: net.Socket, manners: Manners, published: Published[]): vo
         socket.end();
         return;
       }
+      if (manners === 'redirect') {
+        say('error', 'NetConnection.Connect.Rejected', { ex: { redirect: ELSEWHERE } });
+        return;
+      }
       if (typeof manners === 'object') {
         session.refuse(manners.refuse, manners.description ?? '');
         // Its answer leaves when the session has read all.
@@ -152,6 +164,7 @@ function serve(socket: net.Socket, manners: Manners, published: Published[]): vo
       stream = { app, tcUrl, streamName, seen: [], frames: [], metadata: [], stopped: false, closed: false };
       published.push(stream);
       session.acceptPublish();
+      if (manners === 'move') say('status', 'NetConnection.Connect.ReconnectRequest', { tcUrl: ELSEWHERE });
       if (manners === 'reset') setImmediate(() => socket.resetAndDestroy());
       if (manners === 'deaf' || manners === 'slow') socket.pause();
       if (manners === 'slow') timers.push(setInterval(() => socket.resume(), SLOW_READ_MS));

@@ -48,7 +48,7 @@ events { worker_connections 256; }
 rtmp { server { listen 127.0.0.1:${port}; application hidden-app { live on; record all; record_path ${records}; record_unique on; } } }
 `,
   );
-  const child = startChild('nginx', ['-c', file, '-p', folder]);
+  const child = startChild('/usr/sbin/nginx', ['-c', file, '-p', folder]);
   const close = async () => {
     await child.stop();
     await rm(folder, { recursive: true, force: true });

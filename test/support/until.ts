@@ -1,6 +1,9 @@
 import { availableParallelism, loadavg } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 
+/** Beyond what was asked for, nobody waits longer than this. */
+const MOST_MORE_MS = 120_000;
+
 /** What waits for something that has to come, and judges no time, waits so many times as long: others may need the machine. */
 export const patience = (): number => Math.ceil(2 * Math.min(6, Math.max(1, loadavg()[0]! / availableParallelism())));
 
@@ -25,7 +28,7 @@ export async function until<T>(
       last = error;
     }
     const waitedMs = performance.now() - startedMs;
-    if (waitedMs > timeoutMs * patience())
+    if (waitedMs > Math.min(timeoutMs * patience(), timeoutMs + MOST_MORE_MS))
       throw new Error(`${what}: not within ${Math.round(waitedMs)} ms${last ? ` (${String(last)})` : ''}`);
     await delay(everyMs);
   }

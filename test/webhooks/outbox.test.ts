@@ -57,12 +57,15 @@ before(async () => {
 });
 after(() => close());
 
-/** A receiver that keeps what it gets, with when it came. */
+/** A receiver that keeps what it gets, with when it first came: where the sender could not write down that it arrived, it comes again. */
 async function receive(answer: (response: http.ServerResponse) => void = (response) => void response.end()) {
   const received: (Envelope & { readonly atMs: number })[] = [];
+  const known = new Set<string>();
   const server = http.createServer(async (request, response) => {
     const atMs = Date.now();
-    received.push({ ...JSON.parse(Buffer.concat(await request.toArray()).toString()), atMs });
+    const event: Envelope = JSON.parse(Buffer.concat(await request.toArray()).toString());
+    if (!known.has(event.id)) received.push({ ...event, atMs });
+    known.add(event.id);
     answer(response);
   });
   await once(server.listen(0, '127.0.0.1'), 'listening');

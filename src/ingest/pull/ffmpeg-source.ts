@@ -1,5 +1,5 @@
 import { CodedError } from '../../base/index.ts';
-import type { Ffmpeg, FfmpegJob, FfmpegProcess } from './ffmpeg.ts';
+import { FFMPEG_MISSING, type Ffmpeg, type FfmpegJob, type FfmpegProcess } from './ffmpeg.ts';
 import { FlvInput } from './flv-input.ts';
 import type { PullProtocol, Source, SourceContext, SourceEnd, SourceEvents } from './source.ts';
 import { endOfError, SOURCE_ENDED } from './source-end.ts';
@@ -37,6 +37,9 @@ export function ffmpegSource(
   };
 
   async function run(): Promise<void> {
+    // Nobody is called for nothing.
+    if (!(await ffmpeg.installed())) throw new CodedError('not_found', FFMPEG_MISSING);
+    if (signal.aborted) return;
     input = await prepare(signal);
     if (signal.aborted) return input.release?.();
     const flv = new FlvInput(events, context, end);

@@ -1,6 +1,8 @@
 import { flvSource } from './flv-source.ts';
+import { hlsSource } from './hls-source.ts';
 import type { MakeSource, Source, SourceContext, SourceEnd } from './source.ts';
 import { endOfError, endOfStatus } from './source-end.ts';
+import { tsSource } from './ts-source.ts';
 
 const HEAD_MS = 10_000;
 const IDLE_MS = 10_000;
@@ -10,7 +12,11 @@ const KINDS: readonly {
   readonly name: RegExp;
   readonly type: RegExp;
   readonly begins: RegExp;
-}[] = [{ make: flvSource, name: /\.flv$/i, type: /\bx?-?flv\b/i, begins: /^FLV/ }];
+}[] = [
+  { make: hlsSource, name: /\.m3u8?$/i, type: /mpegurl/i, begins: /^(?:\xef\xbb\xbf)?#EXTM3U/ },
+  { make: flvSource, name: /\.flv$/i, type: /\bx?-?flv\b/i, begins: /^FLV/ },
+  { make: tsSource, name: /\.(?:ts|m2ts|mts|mpegts)$/i, type: /\bmp2t\b/i, begins: /^G/ },
+];
 
 /** HLS, MPEG-TS or FLV over HTTP. A name that tells nothing is settled by a look at what comes (S71). */
 export const httpSource: MakeSource = (url, events, context) => {

@@ -28,6 +28,8 @@ export interface RtmpServerOptions {
 const TICK_MS = 250;
 const TLS_HANDSHAKE_MS = 5000;
 const FULL_TELL_MS = 10_000;
+/** Connections that wait to be accepted: encoders and players may all come back in the same second. */
+const BACKLOG = 4096;
 
 /** Listens for RTMP (and RTMPS) encoders and players. Nothing that a peer does ends more than its own connection. */
 export class RtmpServer {
@@ -154,7 +156,7 @@ export class RtmpServer {
               ),
         ),
       );
-      server.listen(port, host, () => {
+      server.listen({ port, host, backlog: BACKLOG }, () => {
         server.removeAllListeners('error');
         server.on('error', (error) => this.#log.error({ err: error }, 'listener failed'));
         this.#servers.push(server);
