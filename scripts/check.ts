@@ -1,4 +1,4 @@
-// `npm run check`: types, lint and formatting, imports, compared secrets, paths in the documents. One line for each; what a failed
+// `npm run check`: types, lint and formatting, imports, compared secrets, lock file, paths in the documents. One line for each; what a failed
 // one printed follows it. Exits 1 when any failed.
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -14,6 +14,7 @@ const CHECKS: readonly { readonly name: string; readonly command: readonly strin
   { name: 'lint and formatting', command: [bin('biome'), 'check', '--colors=off'] },
   { name: 'imports', command: [process.execPath, 'scripts/check-imports.ts'] },
   { name: 'compared secrets', command: [process.execPath, 'scripts/check-secrets.ts'] },
+  { name: 'lock file', command: [process.execPath, 'scripts/check-lock-file.ts'] },
   { name: 'documents', command: [process.execPath, 'scripts/check-docs.ts'] },
 ];
 

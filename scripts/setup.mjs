@@ -106,6 +106,7 @@ function node24() {
       run('installing Node', 'npm', [
         'install',
         '--no-save',
+        '--ignore-scripts',
         '--no-audit',
         '--no-fund',
         '--prefix',
@@ -171,7 +172,7 @@ if (!existsSync(at('node_modules', 'fastify'))) rmSync(at('.runtime', 'packages'
 onceFor('packages', ['package-lock.json'], () => {
   say('installing packages');
   // Not `npm ci`: it refuses a lock file that lacks optional packages of other platforms.
-  run('installing packages', 'npm', ['install', '--no-save', '--no-audit', '--no-fund']);
+  run('installing packages', 'npm', ['install', '--no-save', '--ignore-scripts', '--no-audit', '--no-fund']);
 });
 const node = node24();
 if (existsSync(at('web', 'vite.config.ts'))) {

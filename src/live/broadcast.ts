@@ -56,8 +56,11 @@ export class Broadcast {
   #ended = false;
   /** Last accepted `dts`, over all tracks and by kind, in ms; NaN when the run has had none. */
   #lastMs = Number.NaN;
-  #lastVideo: Packet | null = null;
-  #lastAudio: Packet | null = null;
+  /** `dts` and timescale of the run's last packet, by kind; -1 for a scale when it has had none. Numbers: a packet kept here costs a write barrier each time. */
+  #videoDts = 0;
+  #videoScale = -1;
+  #audioDts = 0;
+  #audioScale = -1;
   #toldMs = Number.NEGATIVE_INFINITY;
   /** Packets that lay on an abandoned time line. */
   #strays = 0;
@@ -238,9 +241,10 @@ export class Broadcast {
   write(packet: Packet): void {
     const ms = toMs(packet.dts, packet.track.timescale);
     const video = packet.track.kind === 'video';
-    const last = video ? this.#lastVideo : this.#lastAudio;
+    const dtsBefore = video ? this.#videoDts : this.#audioDts;
+    const scaleBefore = video ? this.#videoScale : this.#audioScale;
     if (this.#run === null) this.#startRun(ms);
-    else if (last === null) {
+    else if (scaleBefore < 0) {
       // This track's first packet of the run. Far from the other track it is still on the time line before a break, or the
       // publisher's tracks have nothing in common: either way it has no place here.
       if (Math.abs(ms - this.#lastMs) > JUMP_FORWARD_MS) {
@@ -248,7 +252,7 @@ export class Broadcast {
         this.#meter.repairs++;
         return;
       }
-    } else if (ms - this.#lastMs > JUMP_FORWARD_MS || toMs(last.dts, last.track.timescale) - ms > JUMP_BACK_MS) {
+    } else if (ms - this.#lastMs > JUMP_FORWARD_MS || toMs(dtsBefore, scaleBefore) - ms > JUMP_BACK_MS) {
       this.#tellJump(ms);
       this.#meter.jumps++;
       this.#startRun(ms);
@@ -256,9 +260,7 @@ export class Broadcast {
       // A new configuration may come with another timescale.
       const { track } = packet;
       const lastDts =
-        last.track.timescale === track.timescale
-          ? last.dts
-          : Math.floor((last.dts * track.timescale) / last.track.timescale);
+        scaleBefore === track.timescale ? dtsBefore : Math.floor((dtsBefore * track.timescale) / scaleBefore);
       if (packet.dts <= lastDts) {
         // Equal or slightly falling timestamps (a few encoders send two frames with one): the frame stays, its time moves on.
         const dts = lastDts + 1;
@@ -266,8 +268,13 @@ export class Broadcast {
         packet = { track, dts, pts: video ? packet.pts : dts, key: packet.key, data: packet.data };
       }
     }
-    if (video) this.#lastVideo = packet;
-    else this.#lastAudio = packet;
+    if (video) {
+      this.#videoDts = packet.dts;
+      this.#videoScale = packet.track.timescale;
+    } else {
+      this.#audioDts = packet.dts;
+      this.#audioScale = packet.track.timescale;
+    }
     if (!(ms <= this.#lastMs)) this.#lastMs = ms;
     this.#meter.take(packet, ms);
     const seats = this.#seats;
@@ -323,8 +330,7 @@ export class Broadcast {
   #startRun(firstDtsMs: number, startedAtMs = Date.now()): void {
     this.#run = { number: this.#runs++, startedAtMs, firstDtsMs };
     this.#lastMs = Number.NaN;
-    this.#lastVideo = null;
-    this.#lastAudio = null;
+    this.#videoScale = this.#audioScale = -1;
     this.#meter.startRun();
     this.#runningSinceMs ??= this.#run.startedAtMs;
     for (const seat of this.#seats) seat.onRun(this.#run);

@@ -19,7 +19,9 @@ test('HLS and LL-HLS conformance', { timeout: 300_000 }, async (t) => {
   const audio = { rate: 48_000, channels: 2 } as const;
   const first = await makeFlv({ seconds: FIRST_S, video: { gopS: 1 }, audio });
   const second = await makeFlv({ seconds: SECOND_S, video: { size: '480x270', bFrames: 3 }, audio });
-  const server = await startServer({ env: { LIVEAPI_RECONNECT_WINDOW_S: String(WINDOW_S), LIVEAPI_LIVE_WINDOW_S: '20' } });
+  const server = await startServer({
+    env: { LIVEAPI_RECONNECT_WINDOW_S: String(WINDOW_S), LIVEAPI_LIVE_WINDOW_S: '20' },
+  });
   t.after(() => server.close());
   const stream = await server.createLiveStream({ name: 'hostile",#EXT-X-ENDLIST\n#EXTM3U' });
   const offline = await server.createLiveStream();

@@ -1,11 +1,16 @@
 // Pulls over HTTP-FLV, which the test itself serves: what is true of every source. Frames are compared by their hashes.
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { once } from 'node:events';
+import http from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { after, test } from 'node:test';
 import { monotonicMs } from '../../src/base/index.ts';
 import { encodeAmf0 } from '../../src/formats/amf/index.ts';
+import { writeFlvHeader, writeFlvTag } from '../../src/formats/flv/index.ts';
 import type { Publisher } from '../../src/live/index.ts';
 import { execute } from '../support/database.ts';
 import { makeFlv } from '../support/encoder.ts';
+import { FLV_DATA, FLV_VIDEO, readFlvTags } from '../support/flv-frames.ts';
 import { until } from '../support/until.ts';
 import { findRun, startFlvSource, startPullStation } from './pull-station.ts';
 
@@ -242,4 +247,57 @@ test('S37 S38 loops: a source that names this live stream, our own address, and 
     },
   );
   await station.pulls.check({ enabled: false, url: 'http://10.0.0.1/' });
+});
+
+test('L45 sources that jump, loop, change their codec, send what is no media or too little of it', async () => {
+  const station = await startPullStation({ timings: { firstFrameMs: 1500 } });
+  const tags = readFlvTags(flv).filter(({ type }) => type !== FLV_DATA);
+  /** Bytes of the file's tags, their times moved by `byMs`. */
+  const bytes = (byMs: number, count = tags.length) =>
+    Buffer.concat(
+      tags.slice(0, count).map(({ type, timestampMs, body }) => {
+        return writeFlvTag({ type: type === FLV_VIDEO ? 'video' : 'audio', timestampMs: timestampMs + byMs, body });
+      }),
+    );
+  const header = writeFlvHeader({ audio: true, video: true });
+  const hevc = writeFlvTag({ type: 'video', timestampMs: 0, body: Buffer.from('1c0000000001', 'hex') });
+  const bodies: Record<string, Buffer> = {
+    '/jump.flv': Buffer.concat([header, bytes(0, 60), bytes(10_000, 60), bytes(3_000_000, 60)]),
+    '/hevc.flv': Buffer.concat([header, bytes(0, 60), hevc]),
+    '/page': Buffer.from('<!DOCTYPE html><title>Sign in</title>'),
+    '/huge.flv': Buffer.concat([header, Buffer.from([9, 255, 255, 255, 0, 0, 0, 0, 0, 0, 0])]),
+    '/named.flv': Buffer.from('no FLV at all'),
+    '/sniffed': Buffer.concat([header, bytes(0)]),
+    '/empty.flv': header,
+  };
+  const server = http.createServer((request, response) => {
+    if (request.url === '/loop.flv') return response.writeHead(302, { location: '/loop.flv' }).end();
+    if (request.url === '/file.flv') return response.writeHead(302, { location: 'file:///etc/passwd' }).end();
+    response.writeHead(200, { 'content-type': 'application/octet-stream' }).write(bodies[request.url!]!);
+    if (request.url !== '/empty.flv') setTimeout(() => response.end(), 500);
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  after(() => server.close().closeAllConnections());
+  const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  for (const [path, code, state] of [
+    ['/jump.flv', 'source_ended', 'retrying'],
+    ['/hevc.flv', 'media_unsupported', 'refused'],
+    ['/page', 'bad_answer', 'retrying'],
+    ['/huge.flv', 'source_ended', 'retrying'],
+    ['/named.flv', 'bad_answer', 'retrying'],
+    ['/sniffed', 'source_ended', 'retrying'],
+    ['/empty.flv', 'timeout', 'retrying'],
+    ['/loop.flv', 'destination_refused', 'refused'],
+    ['/file.flv', 'destination_refused', 'refused'],
+  ] as const) {
+    const { id } = await station.create({ enabled: true, url: base + path });
+    await until(`${path}: ${code}`, 15_000, () => {
+      const { lastError, ...status } = station.pulls.status(id)!;
+      if (lastError?.code !== code) throw new Error(`${status.state} ${JSON.stringify(lastError)}`);
+      return status.state === state;
+    });
+    await station.change(id, { enabled: false });
+  }
+  const runs = new Set(station.received.map(({ run }) => run));
+  assert.ok(runs.has(0) && runs.has(1) && runs.has(2), 'a jump is a new run, not an end');
 });

@@ -12,6 +12,7 @@ import { setTimeout } from 'node:timers/promises';
 import { CodedError, createLogger } from '../../src/base/index.ts';
 import { openStore, type Principal, type Store } from '../../src/store/index.ts';
 import { databaseFor, dump, execute, onPostgres } from '../support/database.ts';
+import { until } from '../support/until.ts';
 
 const log = createLogger('silent');
 const root = mkdtempSync(join(tmpdir(), 'liveapi-store-'));
@@ -271,7 +272,8 @@ test('kill -9 of a process that writes loses no row that it was told is written'
     }
     assert.deepEqual(await exited, [null, 'SIGKILL']);
   }
-  const store = await openIn(dataDir);
+  // Postgres may still be busy with the writers that are gone.
+  const store = await until('the store opens', 20_000, () => openIn(dataDir));
   const me = (await store.verifyToken('writer', '0123456789abcdef'))!;
   const lost = (await Promise.all(acknowledged.map((id) => store.liveStreams.get(me, id)))).filter(
     (row) => row === null,
