@@ -202,7 +202,7 @@ function ffmpeg(): Finding {
     return {
       state: 'note',
       what: 'no ffmpeg on PATH',
-      todo: 'Nothing that runs today needs it; `apt-get install ffmpeg` gives you an encoder to try with.',
+      todo: 'Only RTSP and SRT sources of pulling_mode need it: `apt-get install ffmpeg`; it is also an encoder to try with.',
     };
   }
 }

@@ -73,6 +73,31 @@ async function cut(
   };
 }
 
+/** ffmpeg's transport streams begin at this time. */
+const TS_START = 1.4 * 90_000;
+
+/** Sound without a container: ADTS behind an ID3 tag with the time, twenty frames a segment. */
+function packAudio(packets: readonly Packet[]): { playlist: string; files: Map<string, Buffer> } {
+  const files = new Map<string, Buffer>();
+  let playlist = '#EXTM3U\n#EXT-X-TARGETDURATION:1\n';
+  for (let at = 0; at < packets.length; at += 20) {
+    const time = Buffer.alloc(8);
+    time.writeBigUInt64BE(BigInt(Math.round((packets[at]!.dts * 90_000) / 48_000 + TS_START)));
+    const content = Buffer.concat([Buffer.from('com.apple.streaming.transportStreamTimestamp\0'), time]);
+    const frame = Buffer.concat([Buffer.from('PRIV'), Buffer.from([0, 0, 0, content.length, 0, 0]), content]);
+    const bytes = [Buffer.from('ID3'), Buffer.from([4, 0, 0, 0, 0, 0, frame.length]), frame];
+    for (const { data } of packets.slice(at, at + 20)) {
+      const size = data.length + 7;
+      // AAC-LC, 48 kHz, two channels.
+      bytes.push(Buffer.from([0xff, 0xf1, 0x4c, 0x80 | (size >> 11), (size >> 3) & 255, ((size & 7) << 5) | 31, 0xfc]));
+      bytes.push(Buffer.from(data));
+    }
+    files.set(`/sound-${at}.aac`, Buffer.concat(bytes));
+    playlist += `#EXTINF:0.42667,\nsound-${at}.aac\n`;
+  }
+  return { playlist: `${playlist}#EXT-X-ENDLIST\n`, files };
+}
+
 suite('HLS as a source', { concurrency: 4, timeout: 60_000 }, () => {
   let flv: string;
   let sent: Packet[];
@@ -98,12 +123,11 @@ suite('HLS as a source', { concurrency: 4, timeout: 60_000 }, () => {
       assert.equal(pulled.end.code, 'source_ended');
       assertWhole(pulled.packets, sent);
       assert.equal((await ffmpeg.ended).code, 0, ffmpeg.stderr());
-      await web.close();
     });
 
   test('G12 a master playlist: redirected, with cookies, sound apart; AES-128 with and without IV; paced like the clock', async () => {
     const picture = await cut(flv, 'picture', '-an');
-    const sound = await cut(flv, 'sound', '-vn', '-hls_segment_type', 'fmp4');
+    const sound = packAudio(sent.filter(({ track }) => track.kind === 'audio'));
     const key = randomBytes(16);
     let sequence = 0;
     const encrypted = new Map(
@@ -156,12 +180,11 @@ suite('HLS as a source', { concurrency: 4, timeout: 60_000 }, () => {
     assertWhole(pulled.packets, sent);
     assert.equal(pulled.asked.filter((url) => url.endsWith('/key')).length, 1, 'a key is fetched once');
     assert.ok(earliness(pulled) < 50, 'an ended playlist is played like a clock');
-    await web.close();
   });
 
   test('G12 pieces of one file, for segments and for what they need', async () => {
     const whole = await cut(flv, 'pieces', '-hls_segment_type', 'fmp4', '-hls_flags', 'single_file');
-    const file = readFileSync(join(folder, 'pieces.m4s'));
+    const file = readFileSync(join(folder, 'pieces-%03d.m4s'));
     assert.match(whole.playlist, /EXT-X-BYTERANGE/);
     assert.match(whole.playlist, /EXT-X-MAP:.*BYTERANGE/);
     const web = await serve((path, request, response) => {
@@ -175,7 +198,6 @@ suite('HLS as a source', { concurrency: 4, timeout: 60_000 }, () => {
     const pulled = await pull(hlsSource, `${web.url}/pieces.m3u8`);
     assert.equal(pulled.end.code, 'source_ended', pulled.end.message);
     assertWhole(pulled.packets, sent);
-    await web.close();
   });
 
   test('G12 L45 numbers that jump and go back, gaps, lost segments, clocks that begin anew: the time line goes on rising', async () => {
@@ -223,7 +245,6 @@ suite('HLS as a source', { concurrency: 4, timeout: 60_000 }, () => {
       .map(({ dts, track }) => toMs(dts, track.timescale))
       .map((ms, index, all) => (index === 0 ? 0 : ms - all[index - 1]!));
     assert.ok(Math.max(...steps) < 1200, `what was left out is a gap, and no more: ${Math.max(...steps)} ms`);
-    await web.close();
   });
 
   test('S72 L45 what is refused, and what is none: a reason that can be branched on, and nothing fetched that must not be', async () => {
@@ -269,7 +290,6 @@ suite('HLS as a source', { concurrency: 4, timeout: 60_000 }, () => {
     const closed = loop.url;
     await loop.close();
     assert.equal((await pull(hlsSource, `${closed}/`)).end.code, 'unreachable');
-    await web.close();
   });
 
   test('our own server as the source: parts, as soon as they are there', async () => {
@@ -318,6 +338,5 @@ suite('HLS as a source', { concurrency: 4, timeout: 60_000 }, () => {
     }
     assert.ok(earliness(played) < 50);
     assert.equal((await pull(tsSource, `${web.url.replace(/\d+$/, '1')}/`)).end.code, 'destination_refused');
-    await web.close();
   });
 });

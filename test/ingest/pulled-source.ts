@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { after } from 'node:test';
 import { createLogger } from '../../src/base/index.ts';
 import type { MakeSource, SourceEnd } from '../../src/ingest/pull/source.ts';
 import { type Packet, toMs } from '../../src/media/index.ts';
@@ -72,7 +73,7 @@ export function earliness({ packets, atMs }: Pick<Pulled, 'packets' | 'atMs'>): 
   );
 }
 
-/** A web server on a free port. The handler returns the body, or null when it has answered itself. */
+/** A web server on a free port, closed with the test that made it. The handler returns the body, or null when it has answered itself. */
 export async function serve(
   handle: (path: string, request: IncomingMessage, response: ServerResponse) => Buffer | string | null,
 ): Promise<{ readonly url: string; readonly asked: string[]; close(): Promise<void> }> {
@@ -84,13 +85,16 @@ export async function serve(
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
+  const close = async () => {
+    if (!server.listening) return;
+    server.closeAllConnections();
+    server.close();
+    await once(server, 'close');
+  };
+  after(close);
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     asked,
-    async close() {
-      server.closeAllConnections();
-      server.close();
-      await once(server, 'close');
-    },
+    close,
   };
 }

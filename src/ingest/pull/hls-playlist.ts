@@ -53,7 +53,8 @@ function tidy(text: string): string {
     if (once) seen.add(once);
     if (line.startsWith('#EXTINF:')) line = `#EXTINF:${extinf(line.slice(8))},`;
     else if (line.startsWith('#EXT-X-TARGETDURATION:'))
-      line = `#EXT-X-TARGETDURATION:${Math.ceil(Number.parseFloat(line.slice(22)))}`;
+      // Some round half a second down to none.
+      line = `#EXT-X-TARGETDURATION:${Math.max(1, Math.ceil(Number.parseFloat(line.slice(22))))}`;
     kept.push(line);
   }
   return kept.join('\n');

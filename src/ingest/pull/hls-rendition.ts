@@ -17,6 +17,7 @@ const MAX_KEYS = 16;
 /** So many failures in a row, of playlists or of segments, end the source. */
 const MAX_FAILURES = 3;
 const SHORTEST_RELOAD_MS = 250;
+const DRY_RELOAD_MS = 1000;
 
 /** What a rendition shares with the others of its source. */
 export interface RenditionContext {
@@ -69,7 +70,10 @@ export class HlsRendition {
       if (endList) return;
       const blocking = this.#blockingUrl(playlist);
       if (!blocking || items.length === 0) {
-        const pauseMs = blocking ? SHORTEST_RELOAD_MS : targetDurationS * (items.length > 0 ? 1000 : 500);
+        const dry = pacer.aheadMs === 0;
+        // As the draft asks (6.3.4); but who has nothing left to play asks every second.
+        const againMs = Math.min(targetDurationS * 500, dry ? DRY_RELOAD_MS : Number.POSITIVE_INFINITY);
+        const pauseMs = blocking ? SHORTEST_RELOAD_MS : items.length > 0 ? targetDurationS * 1000 : againMs;
         await fetch.wait(loadedMs + Math.max(SHORTEST_RELOAD_MS, pauseMs) - monotonicMs());
       }
       loadedMs = monotonicMs();

@@ -3,4 +3,4 @@
 // (claims a live stream, writes packets), outbound (every connection), and through the PullSource port whoever knows what to pull.
 // One `Pull` a live stream from the moment its pulling mode is enabled; one `Attempt` a connection; a `Source` per protocol.
 export { Pulls, type PullsOptions } from './manager.ts';
-export type { PullTimings } from './pull.ts';
+export type { PullTimings } from './pull-timings.ts';

@@ -4,7 +4,8 @@ import type { LiveRegistry, PullSource, PullState, PullStatus, PullTarget } from
 import type { Outbound } from '../../outbound/index.ts';
 import { Ffmpeg } from './ffmpeg.ts';
 import { checkUrl, makeSource } from './make-source.ts';
-import { Pull, type PullContext, type PullTimings, TIMINGS } from './pull.ts';
+import { Pull, type PullContext } from './pull.ts';
+import { type PullTimings, TIMINGS } from './pull-timings.ts';
 
 export interface PullsOptions {
   readonly source: PullSource;

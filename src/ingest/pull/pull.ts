@@ -2,37 +2,11 @@ import { type Logger, monotonicMs } from '../../base/index.ts';
 import { maskUrl, pullUrls } from '../../contract/index.ts';
 import type { LiveRegistry, PullErrorCode, PullSource, PullState, PullStatus, PullTarget } from '../../live/index.ts';
 import { Attempt, type AttemptEnd } from './attempt.ts';
+import type { PullTimings } from './pull-timings.ts';
 import { RateMeter } from './rate-meter.ts';
 import { isScheduled, nextScheduled } from './schedule.ts';
 import type { MakeSource, SourceContext, SourceEnd } from './source.ts';
 
-/** How long things take (ms). */
-export interface PullTimings {
-  /** From connecting to the first frame. */
-  readonly firstFrameMs: number;
-  /** Without a frame, where there is another URL to turn to; and where there is none. */
-  readonly failoverMs: number;
-  readonly silenceMs: number;
-  /** The first wait between two rounds through the URLs, which doubles, and the longest. */
-  readonly retryMs: number;
-  readonly maxRetryMs: number;
-  /** Between two tries of what will not come unless somebody changes something. */
-  readonly refusedMs: number;
-  /** An attempt that has fed the live stream for so long was a success: it is counted anew from there. */
-  readonly provenMs: number;
-  readonly successMs: number;
-}
-
-export const TIMINGS: PullTimings = {
-  firstFrameMs: 10_000,
-  failoverMs: 2500,
-  silenceMs: 10_000,
-  retryMs: 1000,
-  maxRetryMs: 60_000,
-  refusedMs: 300_000,
-  provenMs: 10_000,
-  successMs: 60_000,
-};
 const IDLE_S = 30;
 /** Another server of the same database pulls it: asked again so often. */
 const LEASE_MS = 5000;
