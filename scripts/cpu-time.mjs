@@ -1,5 +1,5 @@
-// Loaded by scripts/test.ts into the process of each test file: at its end it tells what it and all that it started have computed, in
-// seconds. Linux only; elsewhere nothing is told.
+// Loaded by scripts/test.ts into the process of each test file: at its end it tells what it and all that it saw the end of have
+// computed, in seconds (of Chromium that is a part only). Linux only; elsewhere nothing is told.
 import { readFileSync, writeFileSync } from 'node:fs';
 
 const { LIVEAPI_CPU_FILE } = process.env;

@@ -8,7 +8,7 @@ import type { Config } from './config/index.ts';
 import { Feeds, FlvHttp, Players, Pushes, RtmpPlayers } from './egress/index.ts';
 import { Pulls } from './ingest/pull/index.ts';
 import { RtmpServer } from './ingest/rtmp/index.ts';
-import { ADVICE_CODES, BroadcastEventQueue, LiveRegistry } from './live/index.ts';
+import { ADVICE_CODES, type Broadcast, BroadcastEventQueue, LiveRegistry } from './live/index.ts';
 import { Mailer } from './mail/index.ts';
 import { type LiveStreamReading, Metrics, type Readings } from './metrics/index.ts';
 import { createOrigin, type Origin } from './origin/index.ts';
@@ -131,15 +131,21 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
           onDiscontinuity: () => count(liveStreamId),
           onFull: () => log.warn({ broadcast: broadcast.id, liveStream: liveStreamId }, WINDOW_FULL),
         });
-        broadcast.addReader(
-          new Packager(window, { partTargetMs: config.partTargetMs, segmentMs: config.segmentMs, log }),
-        );
+        const packager = new Packager(window, {
+          partTargetMs: config.partTargetMs,
+          segmentMs: config.segmentMs,
+          log,
+        });
+        packagers.set(broadcast, packager);
+        broadcast.addReader(packager);
         pushes.open(broadcast);
       },
     });
     const wanted = (playbackId: string) => pulls.wanted(playbackId);
     const origin = createOrigin({ shelf, publicUrl: config.publicUrl, webRoot: WEB_ROOT, wanted, log });
-    const feeds = new Feeds({ mergeMs: config.rtmpPlayMergeMs, log });
+    const packagers = new WeakMap<Broadcast, Packager>();
+    const recent = (broadcast: Broadcast) => packagers.get(broadcast)?.recent() ?? [];
+    const feeds = new Feeds({ mergeMs: config.rtmpPlayMergeMs, recent, log });
     const players = new Players({
       feeds,
       find: (playbackId) => registry.find(playbackId),

@@ -88,9 +88,9 @@ export function createRateLimiter({ apiRatePerMinute = 0, apiAnonymousPerMinute 
       const { organizationId, tokenId, userId } = principal;
       if (organizationId !== '') {
         const taken = organizations.take(organizationId);
-        tell(reply, ORGANIZATION_SHARE * apiRatePerMinute, taken, 'all access tokens of this organization');
+        tell(reply, ORGANIZATION_SHARE * apiRatePerMinute, taken, 'all access tokens and members of this organization');
       }
-      tell(reply, apiRatePerMinute, known.take(tokenId ?? userId), 'this access token');
+      tell(reply, apiRatePerMinute, known.take(tokenId ?? userId), tokenId ? 'this access token' : 'your account');
     },
     exchange(error, request, reply) {
       if (counted.has(request)) return error;
@@ -114,7 +114,7 @@ export class Allowance {
     this.#perMinute = perMinute;
   }
 
-  /** One more of the caller's for `what`. @throws CodedError too_many_requests, with Retry-After in the reply */
+  /** One more of the caller's for `what`, which is there and is theirs: names that somebody makes up would be kept. @throws CodedError too_many_requests, with Retry-After in the reply */
   take({ principal: { organizationId, environment } }: FastifyRequest, reply: FastifyReply, what: string): void {
     const { taken, resetS } = this.#windows.take(`${organizationId}/${environment}/${what}`);
     if (taken <= this.#perMinute) return;

@@ -84,7 +84,7 @@ export interface Client {
     /** A new secret; deliveries are signed with the old one too for `overlap_s` (a day, when not given). */
     rotateSecret(id: string, values?: Partial<SecretRotation>, options?: CallOptions): Promise<NewWebhookEndpoint>;
     /** Sends a test event to this endpoint alone. */
-    test(id: string, values?: WebhookTest, options?: CallOptions): Promise<Event>;
+    test(id: string, values?: WebhookTest, options?: CallOptions): Promise<WebhookEndpoint>;
     /** Sends anew what is over and lies in the range: all that is dead, when not given. */
     resend(id: string, range?: Partial<Resend>, options?: CallOptions): Promise<Resent>;
   };

@@ -12,6 +12,8 @@ import { silentFrame } from './silence.ts';
 export interface BroadcastFeedOptions {
   /** For how long messages are gathered into one batch; 0: what comes in one turn. */
   readonly mergeMs: number;
+  /** What the feed begins with: the packets since the last key frame. */
+  readonly recent: readonly Packet[];
   /** The last consumer has left. */
   readonly onEmpty: () => void;
   readonly log: Logger;
@@ -72,6 +74,7 @@ export class BroadcastFeed implements Reader, CursorFeed {
     this.over = broadcast.ended;
     this.#hasVideo = broadcast.stats()?.tracks.some(({ kind }) => kind === 'video') ?? false;
     this.#seat = broadcast.addReader(this);
+    for (const packet of options.recent) this.onPacket(packet);
   }
 
   open(options: FeedOptions): Cursor {

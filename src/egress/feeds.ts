@@ -1,11 +1,14 @@
 import type { Logger } from '../base/index.ts';
 import type { Broadcast } from '../live/index.ts';
+import type { Packet } from '../media/index.ts';
 import { BroadcastFeed } from './broadcast-feed.ts';
 import type { FeedCursor, FeedForm, FeedOptions, FeedSource } from './feed.ts';
 
 export interface FeedsOptions {
   /** For how many ms messages are gathered into one batch at most; 0: only what comes in one turn. */
   readonly mergeMs: number;
+  /** A broadcast's packets from its last key frame on: what the first consumer of a feed begins with. */
+  readonly recent?: (broadcast: Broadcast) => readonly Packet[];
   readonly log: Logger;
 }
 
@@ -40,7 +43,9 @@ export class Feeds implements FeedSource {
     }
     let feed = forms.get(form);
     if (!feed) {
-      feed = new BroadcastFeed(broadcast, form, { ...this.#options, onEmpty: () => this.#forget(broadcast, form) });
+      const onEmpty = () => this.#forget(broadcast, form);
+      const recent = this.#options.recent?.(broadcast) ?? [];
+      feed = new BroadcastFeed(broadcast, form, { ...this.#options, recent, onEmpty });
       forms.set(form, feed);
     }
     return feed.open(options);

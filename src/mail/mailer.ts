@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { createTransport } from 'nodemailer';
 import type { Logger } from '../base/index.ts';
 
@@ -18,6 +19,7 @@ export interface Mail {
 /** Mails under way; beyond it new ones are dropped, and the log says so. */
 const MAX_WAITING = 1000;
 const TIMEOUT_MS = 20_000;
+const CLOSE_WITHIN_MS = 3000;
 
 /** Hands mails to a mail server, in nobody's way: a mail that the server does not take is logged, without its text. */
 export class Mailer {
@@ -59,9 +61,12 @@ export class Mailer {
     this.#underWay.add(sending);
   }
 
-  /** Resolves when the mails under way are handed over or given up, and no connection is open. */
+  /** Gives the mails under way three seconds: a mail server that stands still does not keep the process from its end. */
   async close(): Promise<void> {
-    await Promise.all(this.#underWay);
+    const ended = new AbortController();
+    const all = Promise.all(this.#underWay).then(() => ended.abort());
+    await Promise.race([all, delay(CLOSE_WITHIN_MS, undefined, { signal: ended.signal }).catch(() => {})]);
+    if (this.#underWay.size > 0) this.#log.warn({ mails: this.#underWay.size }, 'mail: given up, the server stops');
     this.#transport.close();
   }
 }

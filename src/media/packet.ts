@@ -11,7 +11,7 @@ export type Track = VideoTrack | AudioTrack;
 export interface VideoTrack {
   readonly kind: 'video';
   readonly codec: 'avc';
-  /** Units of `dts` and `pts` a second: 1000, because RTMP counts milliseconds and its own DTS is kept. */
+  /** Units of `dts` and `pts` a second: what the source counts in. RTMP has milliseconds, MPEG-TS 90,000. */
   readonly timescale: number;
   readonly config: AvcConfig;
 }

@@ -1,4 +1,4 @@
-import type { PartSamples } from '../formats/fmp4/index.ts';
+import { Fmp4Demuxer, type PartSamples, writeInit } from '../formats/fmp4/index.ts';
 import { type AudioTrack, type Packet, toMs, type VideoTrack, x264KeyframeInterval } from '../media/index.ts';
 import { type PackagerOptions, ROUNDING_MS } from './options.ts';
 import type { Output } from './output.ts';
@@ -14,6 +14,9 @@ const STALL_MS = 2000;
 const JITTER_MS = 1;
 /** Share of PART-TARGET that every part but a segment's last must reach (RFC 8216bis, 4.4.4.9). */
 const MIN_FULL = 0.85;
+
+/** Parts since the last key frame that are remembered: half a minute of them. Whoever needs more waits for the next key frame. */
+const MAX_RECENT_PARTS = 90;
 
 /** What a cutter needs to know of its place in the broadcast. */
 export interface CutterPlace {
@@ -65,6 +68,8 @@ export class Cutter {
   #longestGop = 0;
   /** As x264 announces it, in frames. */
   #announcedGop = 0;
+  /** The latest part that begins with a key frame, and those after it; null when there is none, or too many. */
+  #sinceKey: Buffer[] | null = null;
 
   constructor(place: CutterPlace, output: Output, options: PackagerOptions) {
     this.video = place.video;
@@ -82,6 +87,27 @@ export class Cutter {
   take(packet: Packet): void {
     if (packet.track.kind === 'audio' && this.video !== null) this.#takeSound(packet);
     else this.#takeFrame(packet);
+  }
+
+  /**
+   * The packets from the last key frame on, by time: out of the parts that hold them already, so that nobody needs to keep them for
+   * those who may come. Empty where there is no key frame to begin with.
+   */
+  recent(): Packet[] {
+    if (!this.#sinceKey) return [];
+    const { video, audio } = this;
+    const demuxer = new Fmp4Demuxer({ unsupported: () => {}, dropped: () => {} });
+    demuxer.init(writeInit(video ? (audio ? { video, audio } : { video }) : { audio: audio! }));
+    const packets = this.#sinceKey.flatMap((part) => demuxer.media(part)).map((packet) => this.#original(packet));
+    packets.push(...this.#frames, ...this.#sound);
+    return packets.sort((a, b) => toMs(a.dts, a.track.timescale) - toMs(b.dts, b.track.timescale));
+  }
+
+  /** A packet that was read from a part, as the publisher sent it. */
+  #original({ track: { kind }, dts, pts, key, data }: Packet): Packet {
+    const track = (kind === 'video' ? this.video : this.audio)!;
+    const offset = this.#offset(track.timescale);
+    return { track, dts: dts - offset, pts: pts - offset, key, data };
   }
 
   /**
@@ -280,6 +306,9 @@ export class Cutter {
     const toUs = (dts: number) => Math.round((dts * 1_000_000) / this.#timescale);
     const independent = this.video === null || frames[0]?.key === true;
     if (start === this.#segmentStart) this.#segmentIndependent = independent;
+    if (independent) this.#sinceKey = [];
+    else if (this.#sinceKey?.length === MAX_RECENT_PARTS) this.#sinceKey = null;
+    this.#sinceKey?.push(written.main);
     const part = { durationUs: toUs(end) - toUs(start), independent, main: written.main, audio: written.audio };
 
     this.#frames = kept ? [kept] : [];
@@ -303,8 +332,12 @@ export class Cutter {
 
   /** Frames on the media time line; `nextDts` is where the track goes on when there are none. */
   #samples(packets: Packet[], nextDts: number, endDts: number, timescale: number): PartSamples {
-    const decodeTime = (packets[0]?.dts ?? nextDts) + Math.round((this.#place.offsetMs * timescale) / 1000);
-    return { decodeTime, packets, endDts };
+    return { decodeTime: (packets[0]?.dts ?? nextDts) + this.#offset(timescale), packets, endDts };
+  }
+
+  /** From the publisher's clock to media time, in a timescale. */
+  #offset(timescale: number): number {
+    return Math.round((this.#place.offsetMs * timescale) / 1000);
   }
 
   /** Takes the sound that begins before a time; the last is only taken when its own end is known, or if `all`. */

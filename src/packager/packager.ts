@@ -63,6 +63,11 @@ export class Packager implements Reader {
     };
   }
 
+  /** The publisher's packets from its last key frame on; empty while there is none to begin with. Views on the parts: never written to. */
+  recent(): Packet[] {
+    return this.#cutter?.recent() ?? [];
+  }
+
   onRun(run: Run): void {
     this.#endRun();
     if (Number.isNaN(this.#firstStartedAtMs)) this.#firstStartedAtMs = run.startedAtMs;

@@ -108,7 +108,7 @@ type Broadcast = Selectable<BroadcastsTable>;
 
 /** Null when it is there already, or its live stream is not. */
 async function begin(transaction: Kysely<Tables>, event: BroadcastEvent, node: string): Promise<Broadcast | undefined> {
-  const stream = await readSubject(transaction, event.liveStreamId);
+  const stream = await readSubject(transaction, event.liveStreamId, { hold: true });
   if (!stream) return undefined;
   const there = await transaction
     .selectFrom('broadcasts')

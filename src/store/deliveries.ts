@@ -14,6 +14,8 @@ export interface DueDelivery {
   readonly eventId: string;
   readonly eventName: string;
   readonly endpointId: string;
+  /** The endpoint's last attempt succeeded. */
+  readonly proven: boolean;
   readonly url: string;
   /** `whsec_…`, newest first; older ones while their overlap lasts. */
   readonly secrets: readonly string[];
@@ -32,10 +34,12 @@ export interface Deliveries {
   /**
    * Claims due deliveries by lease. Order (L13): of one endpoint and live stream only the earliest that was never tried, and
    * never beside one in flight; those being retried hold up nobody. At most `perEndpoint` in flight for an endpoint, one for an
-   * endpoint that failed five times in a row; endpoints that fail get at most half of `limit`. So a dead endpoint delays nobody.
+   * endpoint whose last attempt failed or that was never tried; of such endpoints at most `unprovenLimit` are claimed, `limit` where
+   * it is not said, and after all others.
    */
   claim(options: {
     readonly limit: number;
+    readonly unprovenLimit?: number;
     readonly perEndpoint: number;
     readonly leaseMs: number;
   }): Promise<DueDelivery[]>;
@@ -97,21 +101,24 @@ export class DeliveryStore implements Deliveries {
     this.#secrets = secrets;
   }
 
-  async claim({ limit, perEndpoint, leaseMs }: { limit: number; perEndpoint: number; leaseMs: number }) {
+  async claim({ limit, unprovenLimit = limit, perEndpoint, leaseMs }: Parameters<Deliveries['claim']>[0]) {
     const now = Date.now();
     this.#claimedMs = now;
     for (const [id, untilMs] of this.#held) if (untilMs <= monotonicMs()) this.#held.delete(id);
     const candidates = await this.#candidates(now, perEndpoint);
     const found: Due[] = [];
-    // Of what there is room for, endpoints that do not answer get half: the others always find a slot.
-    let unproven = Math.floor(limit / 2);
+    const proven = new Set<string>();
+    let unproven = unprovenLimit;
     for (let i = 0; i < candidates.length && found.length < limit; i += ENDPOINTS_AT_ONCE) {
       const some = candidates.slice(i, i + ENDPOINTS_AT_ONCE);
+      // From here on there are only such ones: however many wait, they cost nothing.
+      if (!some[0]!.proven && unproven <= 0) break;
       const due = await Promise.all(some.map((candidate) => this.#due(candidate, now)));
       for (const [j, rows] of due.entries()) {
         const room = some[j]!.proven ? limit : unproven;
-        const taken = rows.slice(0, Math.min(room, limit - found.length));
-        if (!some[j]!.proven) unproven -= taken.length;
+        const taken = rows.slice(0, Math.max(0, Math.min(room, limit - found.length)));
+        if (some[j]!.proven) proven.add(some[j]!.id);
+        else unproven -= taken.length;
         found.push(...taken);
       }
     }
@@ -134,6 +141,7 @@ export class DeliveryStore implements Deliveries {
       ? []
       : this.#read(
           claimed.map(({ id }) => id),
+          proven,
           now,
         );
   }
@@ -279,7 +287,7 @@ export class DeliveryStore implements Deliveries {
       .slice(0, slots);
   }
 
-  async #read(ids: readonly string[], now: number): Promise<DueDelivery[]> {
+  async #read(ids: readonly string[], proven: ReadonlySet<string>, now: number): Promise<DueDelivery[]> {
     const [rows, secrets] = await together(
       this.#db,
       this.#db
@@ -311,6 +319,7 @@ export class DeliveryStore implements Deliveries {
           eventId: row.id,
           eventName: row.name,
           endpointId: row.endpoint_id,
+          proven: proven.has(row.endpoint_id),
           url: this.#secrets.open(row.url, urlPurpose(row.endpoint_id)),
           secrets: opened.get(row.endpoint_id)!.map(({ id, sealed }) => this.#secrets.open(sealed, secretPurpose(id))),
           liveStreamId: row.live_stream_id,

@@ -33,12 +33,21 @@ export function liveStreamPayload(row: EventSubject, more: object = {}): EventLi
   };
 }
 
-/** The live stream as it is in `transaction`, without its settings, which are sealed; null when it is gone. */
-export async function readSubject(transaction: Kysely<Tables>, id: string): Promise<EventSubject | null> {
+/**
+ * The live stream as it is in `transaction`, without its settings, which are sealed; null when it is gone. With `hold` it is not
+ * deleted before the transaction ends: for who begins something of it. Whoever has changed its broadcasts already must not ask for
+ * that, as a deletion takes them in the other order.
+ */
+export async function readSubject(
+  transaction: Kysely<Tables>,
+  id: string,
+  { hold = false } = {},
+): Promise<EventSubject | null> {
   const row = await transaction
     .selectFrom('live_streams')
     .select(['id', 'name', 'enabled', 'user_id', 'environment', 'organization_id', 'created_ms'])
     .where('id', '=', id)
+    .$if(hold, (query) => query.forShare())
     .executeTakeFirst();
   if (!row) return null;
   return {

@@ -85,6 +85,8 @@ export class OrganizationStore implements Organizations {
     return this.#db.transaction().execute(async (transaction) => {
       const row = await addOrganization(transaction, name);
       await addMember(transaction, row.id, userId, 'owner');
+      // An admin of the organization that the user was in alone may have made one: it does not reach this one.
+      await transaction.deleteFrom('password_resets').where('user_id', '=', userId).execute();
       return { ...row, role: 'owner' };
     });
   }

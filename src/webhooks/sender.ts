@@ -35,7 +35,9 @@ export interface WebhookSender {
 
 /** In flight at a time. A dead receiver holds its places for a whole time-out each. */
 const MAX_IN_FLIGHT = 1024;
-/** One endpoint gets at most this share of the places that are free, so that however many are dead some are left. */
+/** Of those, to endpoints that have not shown that they answer: however many are dead, the others have the rest. */
+const MAX_UNPROVEN = 512;
+/** One endpoint gets at most this share of the places that are free. */
 const SHARE_OF_FREE = 32;
 const CLAIM_AT_ONCE = 64;
 /** How much longer than an attempt a lease lasts: for the name, the pause after failures, and writing the outcome down. */
@@ -68,6 +70,7 @@ class Sender implements WebhookSender {
   readonly #log: Logger;
   readonly #clock: SenderClock;
   readonly #inFlight = new Set<Promise<void>>();
+  #unproven = 0;
   /** Failures in a row, of the endpoints whose last attempt failed. */
   readonly #failures = new Map<string, number>();
   readonly #closing = new AbortController();
@@ -125,18 +128,22 @@ class Sender implements WebhookSender {
     const free = MAX_IN_FLIGHT - this.#inFlight.size;
     const limit = Math.min(free, CLAIM_AT_ONCE);
     if (limit === 0) return false;
+    const unprovenLimit = Math.min(limit, MAX_UNPROVEN - this.#unproven);
     const perEndpoint = Math.ceil(free / SHARE_OF_FREE);
     const leaseMs = this.#options.timeoutMs + LEASE_SLACK_MS;
-    const claimed = await this.#options.deliveries.claim({ limit, perEndpoint, leaseMs });
+    const claimed = await this.#options.deliveries.claim({ limit, unprovenLimit, perEndpoint, leaseMs });
     for (const delivery of claimed) {
+      const unproven = delivery.proven ? 0 : 1;
+      this.#unproven += unproven;
       const attempt = this.#attempt(delivery).finally(() => {
         this.#inFlight.delete(attempt);
+        this.#unproven -= unproven;
         // The next of its live stream may go now, or the place is free for another.
         this.wake();
       });
       this.#inFlight.add(attempt);
     }
-    // The store gives half of it at most to endpoints that may be dead.
+    // Another process may have been quicker with some of them.
     return claimed.length >= limit / 2;
   }
 

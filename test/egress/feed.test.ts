@@ -59,13 +59,13 @@ function readChunks(sent: readonly Buffer[], onMessage: MessageHandler): void {
 }
 
 /** A broadcast with its feeds, on air. */
-function onAir(mergeMs = 0) {
+function onAir(mergeMs = 0, recent?: () => Packet[]) {
   const broadcast = new Broadcast(
     'b',
     { liveStreamId: 'id', playbackId: 'lv_00', userId: 'user', discontinuities: 0 },
     log,
   );
-  const feeds = new Feeds({ mergeMs, log });
+  const feeds = new Feeds({ mergeMs, log, ...(recent && { recent }) });
   return { broadcast, feeds };
 }
 
@@ -114,6 +114,19 @@ const turn = async (broadcast: Broadcast, ...packets: Packet[]) => {
   for (const packet of packets) broadcast.write(packet);
   await null;
 };
+
+test('G02 the first consumer begins with what the broadcast has since its last key frame, and goes on without a gap', async () => {
+  const past = [frame(5000, true), sound(5000), frame(5040), sound(5021)];
+  const { broadcast, feeds } = onAir(0, () => past);
+  broadcast.attach(publisher);
+  await turn(broadcast, ...past);
+  const first = new Consumer(feeds, broadcast);
+  first.take();
+  await turn(broadcast, frame(5080), sound(5064));
+  assert.deepEqual(first.read, ['v0=avc', 'v0!', 'a0=aac', 'a0', 'v40', 'a21', 'v80', 'a64']);
+  assert.equal(first.cursor.dropped, 0);
+  first.cursor.close();
+});
 
 test('G02 a consumer gets configurations, then a key frame, then every frame byte for byte, on a time line from 0', async () => {
   const { broadcast, feeds } = onAir();

@@ -97,7 +97,7 @@ export async function startPullStation(options: StationOptions = {}): Promise<Pu
     outbound,
     audience: (playbackId) => viewers.get(playbackId) ?? 0,
     maxFfmpeg: options.maxFfmpeg ?? 4,
-    timings: { retryMs: 100, maxRetryMs: 400, ...options.timings },
+    timings: { retryMs: 100, maxRetryMs: 400, leaseMs: 300, ...options.timings },
     log: capture,
   });
   pulls.start();

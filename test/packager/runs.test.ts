@@ -39,6 +39,38 @@ test('a player can begin 1.1 s of media after the first key frame, with all that
   assert.equal(window.runs[0]!.start.startedAtMs, STARTED + ms(video[0]!) - ms(plain[0]!), 'E14');
 });
 
+test('G02 who comes late gets all packets since the last key frame out of the parts, as the publisher sent them', () => {
+  const shifted = moved(plain, 77_123);
+  for (const part of [
+    shifted,
+    shifted.filter(({ track }) => track.kind === 'video'),
+    shifted.filter(({ track }) => track.kind === 'audio'),
+  ])
+    for (const untilMs of [1500, 2050, 3950, 4700, 6900]) {
+      const packager = new Packager(new Collector());
+      const sent = part.filter((packet) => ms(packet) < 77_123 + untilMs);
+      publish(packager, sent);
+      const recent = packager.recent();
+      const first = recent.find(({ track }) => track.kind === 'video') ?? recent[0]!;
+      const keys = sent.filter(({ key, track }) => key && track.kind === 'video');
+      // The part with the last key frame is written once it is full: until then the key frame before it is the last.
+      if (keys.length > 0)
+        assert.ok(keys.slice(-2).includes(sent.find(({ dts, track }) => track === first.track && dts === first.dts)!));
+      for (const track of new Set(sent.map((packet) => packet.track))) {
+        const had = recent.filter((packet) => packet.track === track);
+        const expected = sent.filter((packet) => packet.track === track).slice(-had.length);
+        assert.ok(had.length > 0, 'no track is missing');
+        assert.deepEqual(
+          had.map(({ data, ...rest }) => ({ ...rest, data: Buffer.from(data) })),
+          expected.map(({ data, ...rest }) => ({ ...rest, data: Buffer.from(data) })),
+        );
+      }
+      assert.ok(recent.length < sent.length || untilMs < 4000, 'and no more than that');
+      packager.onPause();
+      assert.deepEqual(packager.recent(), [], 'between runs there is nothing to begin with');
+    }
+});
+
 test('E03 E10 sound up to 1 s before the first key frame is kept, whichever track begins', () => {
   // The publisher joins in the middle: 1.1 s of sound and 0.5 s of other frames before the key frame at 2 s.
   const joined = plain.filter((packet) => ms(packet) >= (packet.track.kind === 'video' ? 1500 : 900));

@@ -69,7 +69,7 @@ async function request(t: TestContext, server: TestServer, path: string) {
     signal: AbortSignal.timeout(10_000 * patience()),
   });
   const tookMs = Math.round(performance.now() - began);
-  if (tookMs > 1000) t.diagnostic(`${path}: ${answer.status} after ${tookMs} ms`);
+  if (tookMs > 3000) t.diagnostic(`${path}: ${answer.status} after ${tookMs} ms`);
   return answer;
 }
 

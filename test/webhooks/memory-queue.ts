@@ -30,6 +30,7 @@ export class MemoryQueue implements Deliveries {
       eventId: randomBytes(12).toString('hex'),
       eventName: 'stream-created',
       endpointId: createHash('sha256').update(url).digest('hex').slice(0, 24),
+      proven: true,
       url,
       secrets: [newSecret()],
       liveStreamId: null,

@@ -10,7 +10,7 @@ import { IdParams } from '../resource.ts';
 import { endpointNotFound } from './webhook-endpoints.ts';
 
 export interface DeliveryRoutesOptions {
-  readonly store: Pick<Store, 'deliveryLog'>;
+  readonly store: Pick<Store, 'deliveryLog' | 'webhookEndpoints'>;
   /** Of each way to send anew, for each endpoint. */
   readonly resends: Allowance;
 }
@@ -24,7 +24,7 @@ const deliveryNotFound = () =>
 
 /** /webhook_endpoints/{id}/deliveries: the log of what was sent, and sending it anew. */
 export const deliveryRoutes: FastifyPluginAsyncTypebox<DeliveryRoutesOptions> = async (app, options) => {
-  const { deliveryLog } = options.store;
+  const { deliveryLog, webhookEndpoints } = options.store;
 
   app.get(
     '/webhook_endpoints/:id/deliveries',
@@ -84,6 +84,7 @@ export const deliveryRoutes: FastifyPluginAsyncTypebox<DeliveryRoutesOptions> = 
     },
     async (request, reply) => {
       const { id, did } = request.params;
+      if (!(await webhookEndpoints.get(request.principal, id))) throw deliveryNotFound();
       options.resends.take(request, reply, `one ${id}`);
       const row = await deliveryLog.resend(request.principal, id, did);
       if (!row) throw deliveryNotFound();
@@ -103,6 +104,7 @@ export const deliveryRoutes: FastifyPluginAsyncTypebox<DeliveryRoutesOptions> = 
       },
     },
     async (request, reply) => {
+      if (!(await webhookEndpoints.get(request.principal, request.params.id))) throw endpointNotFound();
       options.resends.take(request, reply, `many ${request.params.id}`);
       const { state } = request.body;
       const resent = await deliveryLog.resendAll(request.principal, request.params.id, {

@@ -158,7 +158,9 @@ export const webhookEndpointRoutes: FastifyPluginAsyncTypebox<WebhookEndpointRou
       },
     },
     async (request, reply) => {
-      options.tests.take(request, reply, request.params.id);
+      const endpoint = await webhookEndpoints.get(request.principal, request.params.id);
+      if (!endpoint) throw endpointNotFound();
+      options.tests.take(request, reply, endpoint.id);
       const { event: name = 'webhook-test' } = request.body;
       const payload = examplePayload(name);
       const row = await webhookEndpoints.test(request.principal, request.params.id, { name, payload });

@@ -10,6 +10,8 @@ export interface PullTimings {
   readonly maxRetryMs: number;
   /** Between two tries of what will not come unless somebody changes something. */
   readonly refusedMs: number;
+  /** Between two questions whether another server of the same database has let go of it. */
+  readonly leaseMs: number;
   /** An attempt that has fed the live stream for so long was a success: it is counted anew from there. */
   readonly provenMs: number;
   readonly successMs: number;
@@ -22,6 +24,7 @@ export const TIMINGS: PullTimings = {
   retryMs: 1000,
   maxRetryMs: 60_000,
   refusedMs: 300_000,
+  leaseMs: 5000,
   provenMs: 10_000,
   successMs: 60_000,
 };

@@ -8,8 +8,6 @@ import { isScheduled, nextScheduled } from './schedule.ts';
 import type { MakeSource, SourceContext, SourceEnd } from './source.ts';
 
 const IDLE_S = 30;
-/** Another server of the same database pulls it: asked again so often. */
-const LEASE_MS = 5000;
 const SECOND_MS = 1000;
 /** An encoder feeds the live stream. */
 const STAND_BY: ReadonlySet<string> = new Set(['gave_way', 'taken_over', 'busy']);
@@ -148,7 +146,7 @@ export class Pull {
         this.#leased = ours;
         if (ours) return;
         this.#attempt?.close('reconfigured');
-        this.#wait(LEASE_MS);
+        this.#wait(this.#context.timings.leaseMs);
       },
       () => {}, // asked again with the next attempt
     );
@@ -229,7 +227,7 @@ export class Pull {
     const urls = pullUrls(target.pullingMode);
     if (urls[this.#index] !== this.#urls[this.#index]) this.#index = 0;
     this.#urls = urls;
-    if (!leased) return this.#wait(LEASE_MS);
+    if (!leased) return this.#wait(timings.leaseMs);
     if (registry.isOnline(this.liveStreamId)) return this.#standBy();
     if (this.#tried === 0) this.#round++;
     const url = urls[this.#index]!;
