@@ -49,6 +49,7 @@ async function addTenant(dataDir: string): Promise<Principal> {
     userId: 'u2',
     environment: 'production',
     role: 'member',
+    expiresMs: null,
   };
 }
 
@@ -244,14 +245,14 @@ test('changes at the same time lose nothing, within a process and between two', 
     { varying_rewind: 3600 },
     { embed_password: 'x' },
     { country_block: ['DE'] },
-    { pulling_mode: { enabled: true } },
+    { pulling_mode: { stop_after_idle_s: 60 } },
     { pulling_mode: { url: 'https://a.example/' } },
     { cloud_recording: false },
   ];
   await Promise.all(changes.map((settings, i) => (i % 2 ? store : other).liveStreams.update(me, id, { settings })));
   assert.deepEqual((await store.liveStreams.get(me, id))!.settings, {
     ...Object.assign({}, ...changes),
-    pulling_mode: { enabled: true, url: 'https://a.example/' },
+    pulling_mode: { stop_after_idle_s: 60, url: 'https://a.example/' },
   });
 });
 

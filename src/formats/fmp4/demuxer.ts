@@ -16,8 +16,12 @@ import { unreadable, withinBoxes } from './box-reader.ts';
 import { looseBoxes, needBox } from './demux-boxes.ts';
 import { readTracks, type SourceTrack } from './demux-init.ts';
 
-/** Frames of one segment: an hour of 30 a second, or half an hour with sound. */
-const MAX_SAMPLES = 200_000;
+/** Frames of one segment: three minutes of 60 pictures a second with their sound. */
+const MAX_SAMPLES = 20_000;
+/** Of one frame. */
+const MAX_FRAME = 8 << 20;
+/** Of the descriptions in one segment: sixty bytes a frame. What is in them costs more than media. */
+const MAX_MOOFS = 1 << 20;
 
 const TFHD_BASE = 0x01;
 const TFHD_ENTRY = 0x02;
@@ -77,8 +81,10 @@ export class Fmp4Demuxer {
    */
   media(data: Buffer): Packet[] {
     return withinBoxes(() => {
-      const frames: Frames = { packets: [], left: MAX_SAMPLES };
-      for (const box of looseBoxes(data)) if (box.type === 'moof') this.#fragment(data, box.start, box.body, frames);
+      const frames: Frames = { packets: [], left: MAX_SAMPLES, bytesLeft: data.length };
+      const moofs = looseBoxes(data).filter(({ type }) => type === 'moof');
+      if (moofs.reduce((sum, { body }) => sum + body.length, 0) > MAX_MOOFS) throw unreadable('a moof is too large');
+      for (const { start, body } of moofs) this.#fragment(data, start, body, frames);
       return frames.packets.sort((a, b) => toMs(a.dts, a.track.timescale) - toMs(b.dts, b.track.timescale));
     });
   }
@@ -99,6 +105,8 @@ export class Fmp4Demuxer {
 interface Frames {
   readonly packets: Packet[];
   left: number;
+  /** No frame shares its bytes with another, so together they have no more than the segment. */
+  bytesLeft: number;
 }
 
 interface Traf {
@@ -137,6 +145,7 @@ function readTraf({ data, moofStart, traf, tfhd, end }: Traf, lane: Lane | undef
     if (type !== 'trun') continue;
     offset = readTrun(body, base, offset, { duration, size }, (sample) => {
       if (--frames.left < 0) throw unreadable('there are too many frames in one segment');
+      if (lane && (frames.bytesLeft -= sample.size) < 0) throw unreadable('frames of a segment overlap');
       const packet = lane && toPacket(lane, data, sample, time);
       if (packet) frames.packets.push(packet);
       time += sample.duration;
@@ -178,15 +187,22 @@ function readTrun(
   return offset;
 }
 
+/** A time, with room for what is added to it. */
+function placed(time: number): number {
+  if (!(Math.abs(time) < 2 ** 52)) throw unreadable('a time is too large');
+  return time;
+}
+
 /** A sample as a packet; null where it is empty. */
 function toPacket({ source, track, clock }: Lane, data: Buffer, sample: Sample, time: number): Packet | null {
   const { offset, size, cto } = sample;
   if (size === 0) return null;
   if (!(offset >= 0 && offset + size <= data.length)) throw unreadable('a frame lies outside of its segment');
+  if (size > MAX_FRAME) throw unreadable('a frame is too large');
   const bytes = data.subarray(offset, offset + size);
-  const shifted = time + source.shift;
+  const shifted = placed(time + source.shift);
   if (track.kind === 'audio') {
-    const dts = clock ? clock.dts(toMs(shifted, source.timescale)) : shifted;
+    const dts = clock ? placed(clock.dts(toMs(shifted, source.timescale))) : shifted;
     return { track, dts, pts: dts, key: true, data: bytes };
   }
   const frame = toLengthPrefixed(bytes, track.config);

@@ -179,6 +179,18 @@ test('10,000 mutations: nothing but packets inside of what was given, and media_
         assert.ok(error instanceof CodedError && error.code === 'media_invalid', String(error));
       }
     }),
-    { numRuns: 10_000 },
+    // Found once: a timescale of 125 under times that were counted in millions.
+    {
+      numRuns: 10_000,
+      examples: [
+        [
+          [
+            { init: true, at: 46_217, bytes: Uint8Array.of(0, 0, 0, 125) },
+            { init: true, at: 94_767, bytes: Uint8Array.of(255, 255, 255, 255) },
+          ],
+          0,
+        ],
+      ],
+    },
   );
 });
