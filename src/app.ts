@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import http from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { createApi } from './api/index.ts';
 import { CodedError, type Logger } from './base/index.ts';
@@ -56,6 +57,11 @@ export interface App {
   readonly httpPort: number;
   readonly rtmpPort: number;
   readonly rtmpsPort: number | null;
+  /**
+   * Says that it is not ready and refuses new publishers, while everything else goes on. Resolves after `drain_s`, or when `hurry`
+   * is aborted.
+   */
+  drain(hurry: AbortSignal): Promise<void>;
   /** Stops taking work, ends every broadcast, closes the store. Resolves when all is gone. */
   close(): Promise<void>;
 }
@@ -173,7 +179,12 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       maxConnections: config.rtmpMaxConnections,
       maxConnectionsPerAddress: config.rtmpMaxConnectionsPerAddress,
       failuresPerMinute: config.rtmpFailuresPerMinute,
-      authoriser: store,
+      authoriser: {
+        async authorise(request) {
+          if (draining) throw new CodedError('store_unavailable', 'The server is stopping.');
+          return store.authorise(request);
+        },
+      },
       players: new RtmpPlayers(players),
       registry,
       log,
@@ -248,6 +259,10 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       httpPort,
       rtmpPort: rtmp.port,
       rtmpsPort: rtmp.tlsPort,
+      async drain(hurry) {
+        draining = true;
+        await delay(config.drainMs, undefined, { signal: hurry }).catch(() => {});
+      },
       close: closeAll,
     };
   } catch (error) {

@@ -104,7 +104,7 @@ async function readToken(request: FastifyRequest, store: Pick<Store, 'verifyToke
 /** The organization and the environment that a person's request is about. */
 function choose(request: FastifyRequest, { sessionId, user, organizations }: BrowserSession): Principal {
   const { personal, organizationInPath } = request.routeOptions.config;
-  const person = { kind: 'session', tokenId: null, sessionId, userId: user.id } as const;
+  const person = { kind: 'session', tokenId: null, sessionId, userId: user.id, expiresMs: null } as const;
   const environment = readEnvironment(request);
   if (personal) return { ...person, organizationId: '', environment, role: 'member' };
   const wanted = organizationInPath ? idOf(request) : request.headers['x-liveapi-organization'];

@@ -1,6 +1,6 @@
 import { STATUS_CODES } from 'node:http';
 import type { SwaggerTransform, SwaggerTransformObject } from '@fastify/swagger';
-import { ErrorAnswer, exampleOf } from '../contract/index.ts';
+import { ErrorAnswer, EVENTS, exampleOf } from '../contract/index.ts';
 
 /** A part of the document: JSON, whatever its kind. */
 export type Json = { [key: string]: unknown };
@@ -92,6 +92,7 @@ export const describeDocument: SwaggerTransformObject = (given) => {
   const responses: Json = {};
   const paths = hoist(document.paths ?? {}, schemas) as Record<string, Record<string, Operation>>;
   const error = hoist(nameParts(ErrorAnswer), schemas);
+  const webhooks = Object.fromEntries(Object.entries(EVENTS).map(([name, event]) => [name, webhookOf(name, event)]));
   for (const operation of Object.values(paths).flatMap((path) => Object.values(path))) {
     for (const status of operation[ERRORS] ?? []) {
       const name = STATUS_CODES[status]!.replaceAll(/\W/g, '');
@@ -113,8 +114,28 @@ export const describeDocument: SwaggerTransformObject = (given) => {
   const sorted = Object.fromEntries(Object.entries(schemas).sort(([a], [b]) => (a < b ? -1 : 1)));
   const parameters = { IdempotencyKey: IDEMPOTENCY_KEY };
   const components = { ...document.components, schemas: sorted, responses, parameters };
-  return { ...document, paths, components } as unknown as typeof document;
+  return { ...document, paths, webhooks, components } as unknown as typeof document;
 };
+
+/** What a receiver gets of an event, and is expected to answer. */
+function webhookOf(name: string, event: { description: string; payload: object; planned?: true }): Json {
+  const own = { event: { type: 'string', const: name }, payload: nameParts(event.payload) };
+  const schema = {
+    allOf: [{ $ref: '#/components/schemas/Event' }, { type: 'object', properties: own }],
+  };
+  const description = event.planned ? `${event.description} Planned: nothing fires it yet.` : event.description;
+  return {
+    post: {
+      operationId: `on-${name}`,
+      summary: name,
+      description,
+      tags: ['Webhooks'],
+      security: [],
+      requestBody: { required: true, content: { 'application/json': { schema } } },
+      responses: { '2XX': { description: 'It has arrived. Any other answer: it is sent again.' } },
+    },
+  };
+}
 
 const IDEMPOTENCY_KEY = {
   name: 'Idempotency-Key',

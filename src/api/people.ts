@@ -39,6 +39,7 @@ export class Guesses {
   readonly #everywhere = new GrowingDelay({ free: 200, firstMs: 1000, maxMs: 60_000 });
   readonly #networks = new GrowingDelay({ free: 20, firstMs: 5000, maxMs: 900_000 });
   readonly #mails = new GrowingDelay({ free: 4, firstMs: DAY_MS, maxMs: DAY_MS, forgetMs: DAY_MS });
+  readonly #invitations = new GrowingDelay({ free: 100, firstMs: 60_000, maxMs: 3600_000, forgetMs: DAY_MS });
 
   /**
    * Carries out `check`, which says whether the guess was right.
@@ -65,6 +66,19 @@ export class Guesses {
       this.#networks.forgive(network);
     }
     return result;
+  }
+
+  /**
+   * Counts an invitation that is mailed: five mails a day go to an address, and a hundred to whom an organization likes, then fewer.
+   * @throws CodedError too_many_requests, with Retry-After in the reply
+   */
+  countInvitation(reply: FastifyReply, organizationId: string, address: string): void {
+    const wait = this.#invitations.attempt(organizationId);
+    if (wait > 0) refuse(reply, wait);
+    const addressWait = this.#mails.attempt(address);
+    if (addressWait === 0) return;
+    this.#invitations.forgive(organizationId);
+    refuse(reply, addressWait);
   }
 
   /** Counts an e-mail that somebody asks for: five a day go to an address. False when there were too many. */

@@ -46,11 +46,18 @@ export function withClient<O, A extends unknown[]>(
   return async (...all) => {
     const command = all.at(-1) as Command;
     const options = command.optsWithGlobals() as ApiOptions & O;
-    const { url, client } = connect(options);
+    let server: ReturnType<typeof connect> | undefined;
+    const context: Context<O> = {
+      options,
+      // When it is asked for: not every way to run a command needs a server.
+      get client() {
+        return (server ??= connect(options)).client;
+      },
+    };
     try {
-      await run({ client, options }, ...(all.slice(0, -2) as A));
+      await run(context, ...(all.slice(0, -2) as A));
     } catch (error) {
-      throw explain(error, url);
+      throw server ? explain(error, server.url) : error;
     }
   };
 }

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { Event, EventName } from '../contract/index.ts';
-import { apiGroup, count, limitOption, withClient } from './api-options.ts';
-import { eventNames } from './event-names.ts';
+import { apiGroup, count, limitOption, take, withClient } from './api-options.ts';
+import { eventName, eventNames } from './event-names.ts';
 import { type Column, printTable, text } from './output.ts';
 
 const subjectOf = ({ payload }: Event): unknown => {
@@ -36,14 +36,13 @@ export function addEvents(program: Command): void {
     .command('list')
     .description('List events, newest first; with --after upwards from that number.')
     .option('--after <number>', 'only what came after this number', count)
-    .option('--event <name>', 'only this event', eventNames)
+    .option('--event <name>', 'only this event', eventName)
     .option('--live-stream <id>', 'only what happened to this live stream')
     .option(...limitOption)
     .action(
-      withClient<EventOptions, []>(async ({ client, options }) => {
-        const { after, event, liveStream, limit } = options;
-        const { docs } = await client.events.list({ after, event: event?.[0], live_stream: liveStream, limit });
-        printTable(docs, COLUMNS, options);
+      withClient<Omit<EventOptions, 'event'> & { event?: EventName }, []>(async ({ client, options }) => {
+        const { after, event, liveStream: live_stream, limit } = options;
+        printTable(await take(client.events.all({ after, event, live_stream }), limit), COLUMNS, options);
       }),
     );
 

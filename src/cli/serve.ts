@@ -10,17 +10,24 @@ export async function serve(config: Config): Promise<void> {
   console.log(banner(config, app));
 }
 
-/** SIGTERM and SIGINT close the app in order; a second one, or ten seconds, ends the process as it is. */
+/**
+ * SIGTERM and SIGINT drain the app and close it in order; a second one ends the draining, a further one, or ten seconds of closing,
+ * ends the process as it is.
+ */
 export function closeOnSignal(app: App, log: Logger, after: () => Promise<void> | void = () => {}): void {
-  let closing = false;
+  const hurry = new AbortController();
+  let state: 'running' | 'draining' | 'closing' = 'running';
   const close = async (signal: NodeJS.Signals) => {
-    if (closing) process.exit(1);
-    closing = true;
+    if (state === 'closing') process.exit(1);
+    log.info({ signal }, state === 'running' ? 'closing' : 'closing at once');
+    if (state === 'draining') return hurry.abort();
+    state = 'draining';
+    await app.drain(hurry.signal);
+    state = 'closing';
     setTimeout(() => {
       log.error('closing took too long');
       process.exit(1);
     }, 10_000).unref();
-    log.info({ signal }, 'closing');
     await app.close();
     await after();
     log.info('closed');

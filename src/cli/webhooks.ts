@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { Delivery, EventName, Resend, WebhookEndpoint } from '../contract/index.ts';
 import { apiGroup, count, limitOption, take, UsageError, withClient } from './api-options.ts';
-import { eventNames } from './event-names.ts';
+import { eventName, eventNames } from './event-names.ts';
 import { type Column, printDone, printObject, printTable } from './output.ts';
 import { type ListenOptions, listen, triggerLocally } from './webhooks-listen.ts';
 
@@ -59,12 +59,13 @@ export function addWebhooks(program: Command): void {
     .option('--secret <whsec_…>', 'what --forward signs with; by default a new one, which is printed')
     .action(
       withClient<{ endpoint?: string; forward?: string; secret?: string }, [string?]>(
-        async ({ client, options }, given = 'webhook-test') => {
-          const [event] = eventNames(given);
+        async (context, given = 'webhook-test') => {
+          const { options } = context;
+          const event = eventName(given);
           const { endpoint, forward, secret, json } = options;
-          if (forward) return triggerLocally(event!, { forward, secret, json });
+          if (forward) return triggerLocally(event, { forward, secret, json });
           if (!endpoint) throw new UsageError('Say where to: --endpoint <id>, or --forward <address>.');
-          const answer = await client.webhookEndpoints.test(endpoint, { event });
+          const answer = await context.client.webhookEndpoints.test(endpoint, { event });
           printDone(`${event} is on its way to ${endpoint}: liveapi webhooks deliveries ${endpoint}`, answer, options);
         },
       ),
@@ -176,7 +177,8 @@ function addDeliveries(webhooks: Command): void {
         const { state, from, to } = options;
         // What state may be, the server says.
         const answer = await client.webhookEndpoints.resend(endpoint, { state, from, to } as Partial<Resend>);
-        printDone(`${answer.resent} sent anew${answer.more ? '; there are more: say it again' : ''}.`, answer, options);
+        const more = answer.next_from && `; there are more: say it again with --from ${answer.next_from}`;
+        printDone(`${answer.resent} sent anew${more ?? ''}.`, answer, options);
       }),
     );
 }

@@ -98,6 +98,7 @@ export interface Client {
   readonly events: {
     get(id: string, options?: CallOptions): Promise<Event>;
     list(query?: Partial<EventQuery>, options?: CallOptions): Promise<EventList>;
+    all(query?: Partial<EventQuery>, options?: CallOptions): Entries<Event>;
     follow(options?: FollowOptions): Entries<Event>;
   };
   /** Of the token's own environment; for tokens with the role admin. */
@@ -137,6 +138,7 @@ export function createClient(clientOptions: ClientOptions): Client {
   }
 
   const tokens = resource<AccessToken, AccessTokenCreate, never, NewAccessToken>('/access_tokens');
+  const listEvents: Client['events']['list'] = (query, options) => call('GET', '/events', { query }, options);
   const endpoint = (id: string) => at('/webhook_endpoints', id);
   const deliveries = (endpointId: string) => `${endpoint(endpointId)}/deliveries`;
   const listDeliveries: Client['deliveries']['list'] = (endpointId, query, options) =>
@@ -174,7 +176,8 @@ export function createClient(clientOptions: ClientOptions): Client {
     },
     events: {
       get: (id, options) => call('GET', at('/events', id), {}, options),
-      list: (query, options) => call('GET', '/events', { query }, options),
+      list: listEvents,
+      all: (query, options) => everyEntry((page) => listEvents({ ...query, ...page }, options)),
       follow: (options) => followEvents(call, options),
     },
     accessTokens: { create: tokens.create, list: tokens.list, all: tokens.all, revoke: tokens.delete },

@@ -20,7 +20,7 @@ export async function* everyEntry<T extends object>(
   for (let number = 1; ; number++) {
     const { docs, pages } = await page({ page: number, limit: PAGE });
     for (const entry of docs) {
-      const id = '_id' in entry ? entry._id : entry;
+      const id = '_id' in entry ? entry._id : 'id' in entry ? entry.id : entry;
       if (seen.has(id)) continue;
       seen.add(id);
       yield entry;

@@ -56,6 +56,7 @@ export function derive(values: Values, cwd: string): Config {
     metricsToken: text('metrics_token'),
     metricsStreams: values.metrics_streams as boolean,
     logLevel: text('log_level') as LogLevel,
+    drainMs: number('drain_s') * 1000,
     reconnectWindowMs: number('reconnect_window_s') * 1000,
     publisherTimeoutMs: number('publisher_timeout_s') * 1000,
     takeoverAfterMs: number('takeover_after_ms'),

@@ -29,6 +29,7 @@ export interface Config {
   readonly metricsToken?: string;
   readonly metricsStreams: boolean;
   readonly logLevel: LogLevel;
+  readonly drainMs: number;
   readonly reconnectWindowMs: number;
   readonly publisherTimeoutMs: number;
   readonly takeoverAfterMs: number;
@@ -156,6 +157,12 @@ export const KEYS: readonly Key[] = [
     schema: Type.String({ enum: levels }),
     default: 'info',
     description: `How much is logged: ${levels.join(', ')}.`,
+  },
+  {
+    name: 'drain_s',
+    schema: whole(0, 3600),
+    default: 0,
+    description: 'Seconds after SIGTERM in which the server is not ready and takes no new encoder, before it closes.',
   },
   {
     name: 'reconnect_window_s',

@@ -1,5 +1,5 @@
 import { type Logger, monotonicMs } from '../base/index.ts';
-import type { Broadcast, Reader, ReaderSeat } from '../live/index.ts';
+import type { Broadcast, Reader, ReaderSeat, Run } from '../live/index.ts';
 import type { AudioTrack, Packet, VideoTrack } from '../media/index.ts';
 import { toMs } from '../media/index.ts';
 import type { FeedForm, FeedOptions } from './feed.ts';
@@ -21,6 +21,10 @@ export interface BroadcastFeedOptions {
 
 /** A run begins so long after the one before it at least. */
 const FRAME_MS = 40;
+/** A run that is younger has begun just now. */
+const PRESENT_MS = 100;
+/** The picture is taken to be gone when it has not come for so long, and sound to be alone. */
+const PICTURE_MS = 5000;
 /** A batch is closed when it has so many bytes: one write of them is as good as two. */
 const MAX_BATCH_BYTES = 256 << 10;
 const NO_TRACKS: Tracks = { video: null, audio: null };
@@ -40,17 +44,24 @@ export class BroadcastFeed implements Reader, CursorFeed {
   #timer: NodeJS.Timeout | null = null;
 
   #tracks: Tracks = NO_TRACKS;
-  /** The publisher sends video, which may not have come by here yet. */
-  #hasVideo: boolean;
+  /** Until then (`monotonicMs`) a picture is expected, without which nobody begins. */
+  #pictureUntilMs: number;
   /** Nothing can be decoded before the next key frame. */
   #awaitingKey = true;
 
+  /** When the feed's time was 0, by `monotonicMs`; NaN before its first packet. */
+  #zeroMs = Number.NaN;
+  /** Of the run: when it began by the same clock, and how long before it came here; `dts` of its first packet in ms. */
+  #runStartMs = 0;
+  #runAgeMs = 0;
+  #runFirstMs = 0;
   /** From the publisher's clock to the feed's, in ms; NaN until the run's first packet. */
   #offsetMs = Number.NaN;
+  /** Of a run's sound nothing is sent that lies before this time of the feed. */
+  #soundFromMs = Number.NEGATIVE_INFINITY;
   #lastMs = Number.NaN;
   #lastVideoMs = -1;
   #lastAudioMs = -1;
-  #lastPacketAtMs = 0;
 
   /** The batch that is being gathered. */
   #parts: Buffer[] = [];
@@ -72,9 +83,11 @@ export class BroadcastFeed implements Reader, CursorFeed {
     this.name = `feed ${form}`;
     this.writer = formWriter(form);
     this.over = broadcast.ended;
-    this.#hasVideo = broadcast.stats()?.tracks.some(({ kind }) => kind === 'video') ?? false;
+    this.#pictureUntilMs = broadcast.tracks[0]?.kind === 'video' ? monotonicMs() + PICTURE_MS : 0;
     this.#seat = broadcast.addReader(this);
     for (const packet of options.recent) this.onPacket(packet);
+    // They came before; the latest of them just now.
+    this.#zeroMs = monotonicMs() - this.#lastMs;
   }
 
   open(options: FeedOptions): Cursor {
@@ -98,8 +111,15 @@ export class BroadcastFeed implements Reader, CursorFeed {
     this.#options.log.error({ err: error, broadcast: this.#broadcast.id, feed: this.#form }, 'consumer failed');
   }
 
-  onRun(): void {
+  onRun({ startedAtMs, firstDtsMs }: Run): void {
+    const now = monotonicMs();
+    const ageMs = Date.now() - startedAtMs;
+    this.#runAgeMs = ageMs < PRESENT_MS ? 0 : ageMs;
+    this.#runStartMs = now - this.#runAgeMs;
+    this.#runFirstMs = firstDtsMs;
     this.#offsetMs = Number.NaN;
+    // Its sound may come before its picture, and it may have no picture where the run before had one.
+    if (this.#pictureUntilMs > 0) this.#pictureUntilMs = now + PICTURE_MS;
   }
 
   onPacket(packet: Packet): void {
@@ -107,10 +127,9 @@ export class BroadcastFeed implements Reader, CursorFeed {
     else if (this.#form !== 'rtmp_mute') this.#onAudio(packet, packet.track);
   }
 
-  /** The next publisher may have no video; its configurations are sent again even if they are the same. */
+  /** The next publisher's configurations are sent again even if they are the same. */
   onPause(): void {
     this.#flush();
-    this.#hasVideo = false;
     this.#awaitingKey = true;
     this.#tracks = NO_TRACKS;
   }
@@ -122,7 +141,7 @@ export class BroadcastFeed implements Reader, CursorFeed {
   }
 
   #onVideo(packet: Packet, track: VideoTrack): void {
-    this.#hasVideo = true;
+    this.#pictureUntilMs = monotonicMs() + PICTURE_MS;
     if (packet.key) {
       this.#flush();
       this.#awaitingKey = false;
@@ -143,11 +162,13 @@ export class BroadcastFeed implements Reader, CursorFeed {
     if (data === null) return;
     const { video, audio } = this.#tracks;
     // Who begins with the key frame that is being waited for is told of the audio then.
-    if (this.ring.end === 0 && this.#parts.length === 0 && this.#hasVideo && this.#awaitingKey) {
+    if (this.ring.end === 0 && this.#parts.length === 0 && this.#awaitingKey && this.#expectsPicture) {
       this.#tracks = { video, audio: track };
       return;
     }
-    const ms = Math.max(this.#place(packet), this.#lastAudioMs + 1);
+    const placed = this.#place(packet);
+    if (placed < this.#soundFromMs) return;
+    const ms = Math.max(placed, this.#lastAudioMs + 1);
     this.#lastAudioMs = ms;
     if (track !== audio) this.#configure({ video, audio: track }, { video, audio: null }, track, ms);
     if (this.#parts.length === 0) this.#begin(ms);
@@ -155,18 +176,34 @@ export class BroadcastFeed implements Reader, CursorFeed {
     this.#add(this.writer.audio(ms, data), ms);
   }
 
-  /** The packet's time on the feed's line. A run goes on where the wall clock puts it after the one before. */
+  get #expectsPicture(): boolean {
+    return monotonicMs() < this.#pictureUntilMs;
+  }
+
+  /** The packet's time on the feed's line. */
   #place({ dts, track }: Packet): number {
     const ms = toMs(dts, track.timescale);
-    const now = monotonicMs();
-    if (Number.isNaN(this.#offsetMs))
-      this.#offsetMs = Number.isNaN(this.#lastMs)
-        ? -ms
-        : this.#lastMs + Math.max(now - this.#lastPacketAtMs, FRAME_MS) - ms;
-    this.#lastPacketAtMs = now;
+    if (Number.isNaN(this.#offsetMs)) this.#startRun(ms);
     const placed = Math.round(ms + this.#offsetMs);
     if (!(placed <= this.#lastMs)) this.#lastMs = placed;
     return placed;
+  }
+
+  /**
+   * A run goes on where the wall clock puts it, behind the one before. What an encoder that takes over has sent before its turn may lie
+   * beside what was sent already: of that the picture passes in no time, as it is needed to decode the rest, and the sound is left out.
+   */
+  #startRun(firstMs: number): void {
+    if (Number.isNaN(this.#lastMs)) {
+      this.#zeroMs = monotonicMs();
+      this.#offsetMs = -firstMs;
+      return;
+    }
+    const next = this.#lastMs + FRAME_MS;
+    this.#offsetMs = Math.max(this.#runStartMs - this.#zeroMs, next - this.#runAgeMs) - this.#runFirstMs;
+    if (firstMs + this.#offsetMs > this.#lastMs) return;
+    this.#soundFromMs = this.#lastMs + 1;
+    this.#lastVideoMs = Math.max(this.#lastVideoMs, this.#lastMs);
   }
 
   /** A configuration begins a batch, so that who goes on gets it and who begins there too. */
@@ -182,7 +219,7 @@ export class BroadcastFeed implements Reader, CursorFeed {
   #begin(ms: number): void {
     this.#before = this.#tracks;
     this.#startMs = ms;
-    this.#key = !this.#hasVideo;
+    this.#key = !this.#expectsPicture;
     const { mergeMs } = this.#options;
     if (mergeMs > 0) this.#timer ??= setTimeout(this.#flushLater, mergeMs);
     else if (!this.#microtask) {

@@ -1,11 +1,16 @@
 import { monotonicMs } from '../base/index.ts';
 import type { FeedCursor, FeedOptions, Metadata } from './feed.ts';
 import type { FeedBatch } from './feed-batch.ts';
-import type { FeedRing } from './feed-ring.ts';
+import { type FeedRing, MAX_MS } from './feed-ring.ts';
 import type { FormWriter } from './feed-writer.ts';
 
-/** So long without a loss, and a consumer is taken to have caught up: longer than what a ring holds takes to fill again. */
-const CALM_MS = 30_000;
+/**
+ * So long without a loss, and a consumer is taken to have caught up. One that takes five sixths of the bit rate is 20 s behind again
+ * only after two minutes, so it must be more than that.
+ */
+const CALM_MS = 150_000;
+/** Losses in a row that are no accident. */
+const LOSSES = 3;
 
 /** What a cursor needs of its feed. */
 export interface CursorFeed {
@@ -29,6 +34,9 @@ export class Cursor implements FeedCursor {
   /** Frames of the feed up to the consumer's place; NaN before its first batch. */
   #frames = Number.NaN;
   #batch: FeedBatch | null = null;
+  /** Where the group of frames begins that its place is in. */
+  #group: number;
+  #losses = 0;
   #droppingSinceMs = Number.NaN;
   #lastDropMs = Number.NaN;
   #timer: NodeJS.Timeout | null = null;
@@ -38,12 +46,13 @@ export class Cursor implements FeedCursor {
     this.#feed = feed;
     this.#onMore = options.onMore;
     this.delayMs = options.delayMs ?? 0;
-    this.#next = feed.ring.lastKey;
+    this.#next = feed.ring.beginning(this.delayMs, monotonicMs());
+    this.#group = this.#next;
   }
 
-  /** The number of the oldest batch that it has not read. */
+  /** The number of the oldest batch that it needs. */
   get place(): number {
-    return this.#next;
+    return this.delayMs > 0 ? this.#group : this.#next;
   }
 
   get ended(): boolean {
@@ -51,25 +60,44 @@ export class Cursor implements FeedCursor {
   }
 
   next(): FeedBatch | null {
+    const batch = this.#find();
+    if (batch === null || (this.delayMs > 0 && this.#waits(batch))) return null;
+    if (batch.key) this.#group = this.#next;
+    this.#next++;
+    this.restarts = this.#seeking;
+    if (this.#seeking) this.#restart(batch);
+    this.#frames = batch.framesAfter;
+    this.#batch = batch;
+    return batch;
+  }
+
+  dueInMs(): number | null {
+    const batch = this.#find();
+    return batch && Math.max(0, batch.madeMs + this.delayMs - monotonicMs());
+  }
+
+  rewind(): void {
+    this.#next = this.#group;
+    this.#seeking = true;
+    this.#frames = Number.NaN;
+    this.#losses = 0;
+  }
+
+  /** The batch at its place, or after it where it can begin. */
+  #find(): FeedBatch | null {
     const { ring } = this.#feed;
-    if (this.#next < ring.first) {
-      this.#next = ring.lastKey;
-      this.#seeking = true;
-    }
-    for (let batch = ring.at(this.#next); batch; batch = ring.at(this.#next)) {
-      if (this.#seeking && !batch.key) {
-        this.#next++;
-        continue;
+    let batch = ring.at(this.#next);
+    const now = monotonicMs();
+    if (this.#next < ring.first || (batch && now - batch.madeMs > MAX_MS + this.delayMs)) {
+      const beginning = ring.beginning(this.delayMs, now);
+      if (beginning > this.#next) {
+        this.#next = this.#group = beginning;
+        this.#seeking = true;
+        batch = ring.at(beginning);
       }
-      if (this.delayMs > 0 && this.#waits(batch)) return null;
-      this.#next++;
-      this.restarts = this.#seeking;
-      if (this.#seeking) this.#restart(batch);
-      this.#frames = batch.framesAfter;
-      this.#batch = batch;
-      return batch;
     }
-    return null;
+    while (this.#seeking && batch && !batch.key) batch = ring.at(++this.#next);
+    return batch ?? null;
   }
 
   head(): Buffer {
@@ -81,7 +109,7 @@ export class Cursor implements FeedCursor {
   }
 
   droppingMs(nowMs: number): number {
-    return nowMs - this.#lastDropMs < CALM_MS ? nowMs - this.#droppingSinceMs : 0;
+    return this.#losses >= LOSSES && nowMs - this.#lastDropMs < CALM_MS ? this.#lastDropMs - this.#droppingSinceMs : 0;
   }
 
   close(): void {
@@ -106,7 +134,11 @@ export class Cursor implements FeedCursor {
     if (Number.isNaN(this.#frames)) return;
     this.dropped += batch.framesBefore - this.#frames;
     const now = monotonicMs();
-    if (!(now - this.#lastDropMs < CALM_MS)) this.#droppingSinceMs = now;
+    if (this.#losses === 0 || now - this.#lastDropMs >= CALM_MS) {
+      this.#losses = 0;
+      this.#droppingSinceMs = now;
+    }
+    this.#losses++;
     this.#lastDropMs = now;
   }
 

@@ -8,7 +8,7 @@ export interface RingLimits {
 
 /** Unread media of a slow consumer, and the longest GOP that is kept for who comes. */
 const MAX_BYTES = 32 << 20;
-const MAX_MS = 20_000;
+export const MAX_MS = 20_000;
 /** What a delay may hold beside it: 50 Mbit/s. */
 const DELAY_BYTES_PER_MS = 6250;
 
@@ -44,6 +44,22 @@ export class FeedRing {
   /** The newest batch that a consumer can begin at; `end` where there is none yet. */
   get lastKey(): number {
     return this.#lastKey >= this.#first ? this.#lastKey : this.end;
+  }
+
+  /**
+   * Where a consumer begins that is to be so long behind: the newest batch to begin at that is due, and before the first is due the
+   * oldest; `end` where there is none.
+   */
+  beginning(delayMs: number, nowMs: number): number {
+    if (delayMs === 0) return this.lastKey;
+    let beginning = this.end;
+    for (let i = this.#batches.length - 1; i >= 0; i--) {
+      const { key, madeMs } = this.#batches[i]!;
+      if (!key) continue;
+      beginning = this.#first + i;
+      if (madeMs + delayMs <= nowMs) break;
+    }
+    return beginning;
   }
 
   /** Undefined for numbers that are gone or not there yet. */

@@ -1,10 +1,7 @@
 import { writeAudioTag, writeFlvTag, writeVideoTag } from '../formats/flv/index.ts';
-import { MessageType, writeMessage } from '../formats/rtmp/index.ts';
+import { ChunkStreamId, MessageType, writeMessage } from '../formats/rtmp/index.ts';
 import type { AudioTrack, VideoTrack } from '../media/index.ts';
 import { FEED_CHUNK_SIZE, FEED_STREAM_ID, type FeedForm } from './feed.ts';
-
-const AUDIO_CHUNK_STREAM = 4;
-const VIDEO_CHUNK_STREAM = 6;
 
 /** Makes the bytes of one form. Times are whole milliseconds. */
 export interface FormWriter {
@@ -15,9 +12,9 @@ export interface FormWriter {
 
 const rtmp = {
   video: (ms: number, body: Buffer) =>
-    writeMessage(VIDEO_CHUNK_STREAM, MessageType.video, FEED_STREAM_ID, ms, body, FEED_CHUNK_SIZE),
+    writeMessage(ChunkStreamId.video, MessageType.video, FEED_STREAM_ID, ms, body, FEED_CHUNK_SIZE),
   audio: (ms: number, body: Buffer) =>
-    writeMessage(AUDIO_CHUNK_STREAM, MessageType.audio, FEED_STREAM_ID, ms, body, FEED_CHUNK_SIZE),
+    writeMessage(ChunkStreamId.audio, MessageType.audio, FEED_STREAM_ID, ms, body, FEED_CHUNK_SIZE),
 };
 
 const flv = {

@@ -1,8 +1,9 @@
 import type { AmfInput } from '../formats/amf/index.ts';
+import { SHARED_CHUNK_BYTES } from '../formats/rtmp/index.ts';
 import type { Broadcast } from '../live/index.ts';
 
 /** Of all RTMP that goes out; a consumer announces it before it sends a feed's bytes. */
-export const FEED_CHUNK_SIZE = 60_000;
+export const FEED_CHUNK_SIZE = SHARED_CHUNK_BYTES;
 /** The message stream that a feed's messages name: what servers and clients give to the first one of a connection. */
 export const FEED_STREAM_ID = 1;
 
@@ -30,20 +31,25 @@ export interface Batch {
 /** One consumer's place in a feed: holds no bytes and no queue of its own. */
 export interface FeedCursor {
   /**
-   * The next batch, and steps past it; null where there is none yet. Begins at a key frame, the last one where the feed has one.
-   * Not to be called while the consumer's socket is full: a place that has fallen out of the feed meanwhile is exchanged for
-   * the newest key frame.
+   * The next batch, and steps past it; null where there is none yet. Begins at a key frame: the last one, behind a delay the last one
+   * that is due.
+   * Not to be called while the consumer's socket is full: a place that is more than 20 s behind its time by then is exchanged for that
+   * key frame.
    */
   next(): Batch | null;
   /** The batch that `next` gave last does not follow the one before (the first, or frames were lost): send `head` before it. */
   readonly restarts: boolean;
+  /** In how many ms `next` has something; 0 when it has it now, null where nothing is there that could become due. */
+  dueInMs(): number | null;
+  /** What was given went nowhere: the group of frames that it is in is given once more, to another connection. */
+  rewind(): void;
   /** The codec configurations in force at the batch that `next` gave last, with its time, in the feed's form. */
   head(): Buffer;
   /** What onMetaData should say at that batch. */
   metadata(): Metadata;
   /** Frames that this consumer was too slow for. */
   readonly dropped: number;
-  /** For how many ms it has lost frames again and again by now; 0 when it has caught up. */
+  /** From its first loss to its last, where it has lost frames again and again up to now; 0 when it keeps up. */
   droppingMs(nowMs: number): number;
   /** The broadcast is over and everything was given. */
   readonly ended: boolean;

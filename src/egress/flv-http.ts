@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { forLog, type Logger } from '../base/index.ts';
+import { forLog, type Logger, newId } from '../base/index.ts';
 import { encodeAmf0 } from '../formats/amf/index.ts';
 import { writeFlvHeader, writeFlvTag } from '../formats/flv/index.ts';
 import type { Players } from './players.ts';
@@ -52,8 +52,14 @@ export class FlvHttp {
     if (players.full) return sendError(res, 503);
     res.writeHead(200, ['Content-Type', 'video/x-flv', ...SHARED]);
     if (req.method === 'HEAD') return void res.end();
+    // Who waits for the encoder is answered: proxies take silence for a failure.
+    res.flushHeaders();
+    const id = newId();
+    const log = this.#options.log.child({ connection: id });
+    log.info({ address: req.socket.remoteAddress, broadcast: broadcast.id }, 'FLV player accepted');
     let begun = false;
     const seat = players.add(broadcast, 'flv', {
+      id,
       write: (bytes) => res.write(bytes),
       metadata: (metadata, timestampMs) => {
         const body = encodeAmf0('onMetaData', new Map(Object.entries(metadata)));
@@ -67,7 +73,10 @@ export class FlvHttp {
       cut: () => res.destroy(),
     });
     res.on('drain', () => seat.player.drained());
-    res.on('close', () => seat.leave());
+    res.on('close', () => {
+      seat.leave();
+      log.info({ bytes: seat.player.bytesOut }, 'FLV player left');
+    });
   }
 
   /** A proxy may hand on the public path with its prefix or without. */

@@ -1,10 +1,12 @@
 import { encodeAmf0 } from '../formats/amf/index.ts';
-import { MessageType, writeMessage } from '../formats/rtmp/index.ts';
+import { ChunkStreamId, MessageType, writeMessage } from '../formats/rtmp/index.ts';
 import { FEED_CHUNK_SIZE, FEED_STREAM_ID } from './feed.ts';
-import type { Players } from './players.ts';
+import type { PlayerSeat, Players } from './players.ts';
 
 /** An RTMP connection that asks to play; whoever accepted it has the session, the socket and its limits. */
 export interface RtmpPlayerConnection {
+  /** For logs. */
+  readonly id: string;
   /** Says that the stream begins; from here on messages may be written. */
   accept(): void;
   /** Says that there is no such stream, and closes. */
@@ -21,7 +23,6 @@ export interface RtmpPlayerConnection {
   close(reason: 'too_slow' | 'shutdown'): void;
 }
 
-const METADATA_CHUNK_STREAM = 5;
 const NOT_FOUND = 'Nothing is on air under this name: look at the URL, or wait until the encoder sends.';
 const FULL = 'All places for players are taken: try again later, or play the HLS URL.';
 
@@ -35,29 +36,36 @@ export class RtmpPlayers {
 
   /** Returns at once; the connection is answered when it is known whether something is on air. */
   play({ playbackId }: { readonly playbackId: string }, connection: RtmpPlayerConnection): void {
-    void this.#play(playbackId, connection);
+    this.#play(playbackId, connection).catch((error: unknown) => {
+      this.#players.failed(error);
+      connection.close('shutdown');
+    });
   }
 
   async #play(playbackId: string, connection: RtmpPlayerConnection): Promise<void> {
-    let leave: (() => void) | null = () => {
-      leave = null;
-    };
-    connection.onClose(() => leave?.());
+    const its: { closed: boolean; seat: PlayerSeat | null } = { closed: false, seat: null };
+    connection.onClose(() => {
+      its.closed = true;
+      its.seat?.leave();
+    });
     const broadcast = await this.#players.find(playbackId);
-    if (leave === null) return;
+    if (its.closed) return;
     if (this.#players.full) return connection.refuse(FULL);
     if (!broadcast) return connection.notFound(NOT_FOUND);
     connection.accept();
+    // Its own answers may have been more than the socket takes.
+    if (its.closed) return;
     const seat = this.#players.add(broadcast, 'rtmp', {
+      id: connection.id,
       write: (bytes) => connection.write(bytes),
       metadata: (metadata, ms) => {
         const body = encodeAmf0('onMetaData', new Map(Object.entries(metadata)));
-        return writeMessage(METADATA_CHUNK_STREAM, MessageType.dataAmf0, FEED_STREAM_ID, ms, body, FEED_CHUNK_SIZE);
+        return writeMessage(ChunkStreamId.stream, MessageType.dataAmf0, FEED_STREAM_ID, ms, body, FEED_CHUNK_SIZE);
       },
       end: () => connection.end(),
       cut: (reason) => connection.close(reason),
     });
-    leave = () => seat.leave();
+    its.seat = seat;
     connection.onDrain(() => seat.player.drained());
   }
 }

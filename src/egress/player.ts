@@ -3,6 +3,8 @@ import type { FeedCursor, FeedOptions, Metadata } from './feed.ts';
 
 /** Where a player's bytes go: its connection, in the words of its protocol. */
 export interface PlayerSink {
+  /** Its connection's, for logs. */
+  readonly id: string;
   /** False: full until it says that it has drained. */
   write(bytes: Buffer): boolean;
   /** onMetaData, at that time of the feed. */
@@ -13,7 +15,7 @@ export interface PlayerSink {
   cut(reason: 'too_slow' | 'shutdown'): void;
 }
 
-/** Nothing has left for so long: the peer does not read. */
+/** Not all that was written has left in so long: the peer does not read, or hardly. */
 const UNDRAINED_MS = 20_000;
 /** It has lost frames again and again for so long: its line is too thin for the stream. */
 const TOO_SLOW_MS = 60_000;
@@ -36,6 +38,10 @@ export class Player {
     this.#sink = sink;
     this.#onEnd = onEnd;
     this.#cursor = open({ onMore: () => this.pump() });
+  }
+
+  get id(): string {
+    return this.#sink.id;
   }
 
   /** Frames that it was too slow for. */

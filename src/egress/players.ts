@@ -2,6 +2,7 @@ import { type Logger, monotonicMs } from '../base/index.ts';
 import type { Broadcast } from '../live/index.ts';
 import type { FeedForm, FeedSource } from './feed.ts';
 import { Player, type PlayerSink } from './player.ts';
+import { viaMetadata } from './via-metadata.ts';
 
 export interface PlayersOptions {
   readonly feeds: FeedSource;
@@ -46,6 +47,8 @@ const RATE_S = 10;
 export class Players {
   readonly #options: PlayersOptions;
   readonly #groups = new Map<Broadcast, Group>();
+  /** A live stream that began anew has more than one for a moment. */
+  readonly #byPlayback = new Map<string, Set<Group>>();
   /** Asked for a place and wait for a live stream that was asked for. */
   #waiting = 0;
   #count = 0;
@@ -85,15 +88,15 @@ export class Players {
 
   /** Who plays the live stream's broadcast now. */
   audience(playbackId: string): PlayersAudience {
-    for (const group of this.#groups.values()) {
-      if (group.broadcast.authorisation.playbackId !== playbackId) continue;
-      const bytesOut = sentTo(group);
+    let [players, bytesOut, outputBitrate] = [0, 0, 0];
+    for (const group of this.#byPlayback.get(playbackId) ?? []) {
       const { rates } = group;
       const seconds = Math.max(1, rates.length - 1);
-      const outputBitrate = (((rates.at(-1) ?? 0) - (rates[0] ?? 0)) * 8) / 1000 / seconds;
-      return { players: group.players.size, bytesOut, outputBitrate };
+      players += group.players.size;
+      bytesOut += sentTo(group);
+      outputBitrate += (((rates.at(-1) ?? 0) - (rates[0] ?? 0)) * 8) / 1000 / seconds;
     }
-    return { players: 0, bytesOut: 0, outputBitrate: 0 };
+    return { players, bytesOut, outputBitrate };
   }
 
   /** The live stream's broadcast, which is waited for where a pull can bring it; null where it is not on air. */
@@ -113,19 +116,30 @@ export class Players {
 
   /** Takes a player, to which everything is sent from the next turn on. */
   add(broadcast: Broadcast, form: FeedForm, sink: PlayerSink): PlayerSeat {
-    let group = this.#groups.get(broadcast);
-    if (!group) {
-      group = { broadcast, players: new Set(), earlierBytes: 0, rates: [] };
-      this.#groups.set(broadcast, group);
-    }
-    const its = group;
+    const its = this.#groups.get(broadcast) ?? this.#openGroup(broadcast);
     const leave = () => this.#leave(its, player);
-    const player = new Player(sink, (options) => this.#options.feeds.open(broadcast, form, options), leave);
+    const told: PlayerSink = {
+      ...sink,
+      metadata: (metadata, ms) => sink.metadata({ ...metadata, ...viaMetadata(broadcast) }, ms),
+    };
+    const player = new Player(told, (options) => this.#options.feeds.open(broadcast, form, options), leave);
     its.players.add(player);
     this.#count++;
     this.#ticker ??= setInterval(this.#tick, TICK_MS).unref();
-    queueMicrotask(() => player.pump());
+    queueMicrotask(() => {
+      try {
+        player.pump();
+      } catch (error) {
+        this.failed(error);
+        this.#cut(its, player, 'shutdown');
+      }
+    });
     return { player, leave };
+  }
+
+  /** Something of ours went wrong while a player was served. */
+  failed(error: unknown): void {
+    this.#options.log.error({ err: error }, 'player failed');
   }
 
   /** Cuts every player. */
@@ -134,7 +148,26 @@ export class Players {
     for (const group of this.#groups.values())
       for (const player of [...group.players]) this.#cut(group, player, 'shutdown');
     this.#groups.clear();
+    this.#byPlayback.clear();
     if (this.#ticker) clearInterval(this.#ticker);
+  }
+
+  #openGroup(broadcast: Broadcast): Group {
+    const group: Group = { broadcast, players: new Set(), earlierBytes: 0, rates: [] };
+    this.#groups.set(broadcast, group);
+    const { playbackId } = broadcast.authorisation;
+    const others = this.#byPlayback.get(playbackId);
+    if (others) others.add(group);
+    else this.#byPlayback.set(playbackId, new Set([group]));
+    return group;
+  }
+
+  #closeGroup(group: Group): void {
+    this.#groups.delete(group.broadcast);
+    const { playbackId } = group.broadcast.authorisation;
+    const all = this.#byPlayback.get(playbackId);
+    all?.delete(group);
+    if (all?.size === 0) this.#byPlayback.delete(playbackId);
   }
 
   #leave(group: Group, player: Player): void {
@@ -155,7 +188,7 @@ export class Players {
     const now = monotonicMs();
     for (const [broadcast, group] of this.#groups) {
       if (broadcast.ended && group.players.size === 0) {
-        this.#groups.delete(broadcast);
+        this.#closeGroup(group);
         continue;
       }
       group.rates.push(sentTo(group));
@@ -163,7 +196,8 @@ export class Players {
       for (const player of group.players) {
         const reason = player.failure(now);
         if (reason === null) continue;
-        this.#options.log.info({ broadcast: broadcast.id, reason, dropped: player.dropped }, 'player cut');
+        const { id, dropped } = player;
+        this.#options.log.info({ broadcast: broadcast.id, connection: id, reason, dropped }, 'player cut');
         this.#cut(group, player, 'too_slow');
       }
     }

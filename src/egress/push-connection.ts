@@ -12,7 +12,7 @@ export interface PushConnectionOptions {
   readonly socket: Socket;
   readonly address: PushAddress;
   readonly timings: PushTimings;
-  /** The connection's own, too: it closes it. */
+  /** Not the connection's own: where it goes on may be given over another one. */
   readonly cursor: FeedCursor;
   /** What is to stand in onMetaData beside the feed's own. */
   readonly extraMetadata: () => Metadata;
@@ -75,11 +75,6 @@ export class PushConnection {
     return this.#bytesSent;
   }
 
-  /** Frames that the service was too slow for. */
-  get dropped(): number {
-    return this.#cursor.dropped;
-  }
-
   /** For how long nothing has moved although there was something to send; 0 while it moves. */
   stalledMs(nowMs: number): number {
     if (!this.#published) return 0;
@@ -87,18 +82,10 @@ export class PushConnection {
     return Math.max(full, this.#acks.lateMs(nowMs, this.#bytesSent, this.#session.bytesAcknowledged));
   }
 
-  /** For how long it has lost frames again and again. */
-  droppingMs(nowMs: number): number {
-    return this.#cursor.droppingMs(nowMs);
-  }
-
-  /** Sends what its delay still holds back, then says goodbye; at once where there is none, and after `withinMs` at the latest. */
-  finish(withinMs: number): void {
+  /** Sends what there still is, then says goodbye. */
+  finish(): void {
     this.#finishing = true;
-    const limit = setTimeout(() => void this.goodbye(), withinMs);
-    void this.closed.then(() => clearTimeout(limit));
-    if (this.#published) this.pump();
-    else void this.goodbye();
+    this.pump();
   }
 
   /** FCUnpublish, deleteStream, FIN. Resolves when the socket is closed, within `goodbyeMs` whatever the service does. */
@@ -121,7 +108,6 @@ export class PushConnection {
   #leave(): void {
     this.#over = true;
     clearTimeout(this.#setup);
-    this.#cursor.close();
   }
 
   #fail(failure: PushFailure): void {

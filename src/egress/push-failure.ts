@@ -1,4 +1,5 @@
 import { CodedError } from '../base/index.ts';
+import { statusCode } from '../formats/rtmp/index.ts';
 import type { PlatformEnd } from '../live/index.ts';
 
 /** Why a push is not online, as status and events name it. */
@@ -67,12 +68,10 @@ const FORBIDDEN =
   /\b40[13]\b|auth|forbidden|denied|not allowed|permission|(bad|invalid|wrong|unknown|expired) .*(key|name|token)/i;
 /** nginx-rtmp and others say so for as long as they hold our own last connection: it is over soon. */
 const BUSY = /already|in use|\bbusy\b/i;
-/** A status code; anything else is a stranger's text, which may repeat the key. */
-const STATUS_CODE = /^[A-Za-z]{1,24}(\.[A-Za-z]{1,24}){1,3}$/;
 
 /** What a service's refusal means (L41). Its description is read, and never repeated; neither is where it redirects to. */
 export function refusalOf(code: string, description: string, redirect: string | null): PushFailure {
-  const detail = STATUS_CODE.test(code) ? code : '';
+  const detail = statusCode(code);
   if (redirect !== null) return pushFailure('redirected');
   if (code === 'close') return pushFailure('closed');
   if (BUSY.test(description)) return pushFailure('busy', detail);

@@ -1,5 +1,7 @@
 /** How long a push waits for what. Tests make the waits shorter. */
 export interface PushTimings {
+  /** A delayed push connects so long before its first batch is due: services cut who is connected and sends nothing. */
+  readonly leadMs: number;
   /** From the connection to the accepted publish. */
   readonly setupMs: number;
   /** The first wait's ceiling; it doubles up to `maxRetryMs` (L40). */
@@ -22,6 +24,7 @@ export interface PushTimings {
 }
 
 export const PUSH_TIMINGS: PushTimings = {
+  leadMs: 2000,
   setupMs: 10_000,
   retryMs: 1000,
   maxRetryMs: 60_000,

@@ -1,19 +1,13 @@
 import type { Socket } from 'node:net';
 import { type Logger, monotonicMs } from '../base/index.ts';
-import {
-  type Broadcast,
-  type PlatformEnd,
-  type PlatformState,
-  type PlatformStatus,
-  type PlatformTarget,
-  VIA_NAME,
-} from '../live/index.ts';
+import type { Broadcast, PlatformEnd, PlatformState, PlatformStatus, PlatformTarget } from '../live/index.ts';
 import type { Outbound } from '../outbound/index.ts';
 import type { FeedCursor, FeedForm, FeedSource, Metadata } from './feed.ts';
 import { type PushAddress, pushAddress } from './push-address.ts';
 import { PushConnection } from './push-connection.ts';
 import { connectFailure, type PushErrorCode, type PushFailure, pushFailure } from './push-failure.ts';
 import { type PushTimings, retryDelayMs } from './push-timings.ts';
+import { viaMetadata } from './via-metadata.ts';
 
 export interface PushOptions {
   readonly broadcast: Broadcast;
@@ -35,6 +29,8 @@ export class Push {
   readonly target: PlatformTarget;
   readonly #options: PushOptions;
   readonly #log: Logger;
+  /** What else held the platform's key when it began. */
+  #after: Promise<unknown> = Promise.resolve();
   #state: PlatformState = 'connecting';
   #sinceMs = Date.now();
   #attempt = 0;
@@ -44,8 +40,10 @@ export class Push {
   /** Its turn to connect has come, and nobody publishes: there is nothing to send. */
   #waitsForMedia = false;
   #connection: PushConnection | null = null;
-  /** Lets out what its delay held back when the broadcast ended. */
-  #finishing: PushConnection | null = null;
+  /** Its place in the feed. Behind a delay it is kept from one connection to the next, so that the delay stays what it is. */
+  #cursor: FeedCursor | null = null;
+  /** The broadcast is over, and what is left of it goes out. */
+  #finishing: PromiseWithResolvers<void> | null = null;
   /** Rises with each attempt and at the end: what an attempt before brings is thrown away. */
   #turn = 0;
   #connectedSinceMs: number | null = null;
@@ -76,6 +74,7 @@ export class Push {
 
   /** `after`: what still holds the platform's key. */
   start(after: Promise<unknown> = Promise.resolve()): void {
+    this.#after = after;
     const turn = ++this.#turn;
     void after.then(() => (turn === this.#turn ? this.#connect() : undefined));
   }
@@ -93,7 +92,7 @@ export class Push {
       lastError: this.#lastError,
       bitrate: ms > 0 ? ((last!.bytes - first!.bytes) * 8) / ms : 0,
       bytesSent: this.bytesSent,
-      dropped: this.#earlierDropped + (this.#connection?.dropped ?? 0),
+      dropped: this.#dropped,
       connectedSinceMs: this.#connectedSinceMs,
     };
   }
@@ -107,7 +106,7 @@ export class Push {
     const { stallMs, stallNoticeMs, slowMs, steadyMs } = this.#options.timings;
     const stalledMs = this.#connection.stalledMs(nowMs);
     if (stalledMs >= stallMs) this.#failed(pushFailure('stalled'));
-    else if (this.#connection.droppingMs(nowMs) >= slowMs) this.#failed(pushFailure('too_slow'));
+    else if (this.#cursor && this.#cursor.droppingMs(nowMs) >= slowMs) this.#failed(pushFailure('too_slow'));
     else {
       this.#enter(stalledMs >= stallNoticeMs ? 'stalled' : 'online');
       if (nowMs - this.#steadySinceMs >= steadyMs) this.#attempt = 0;
@@ -117,25 +116,44 @@ export class Push {
   /** Begins again at once, as if it were new. */
   restart(): void {
     const left = this.#leave('restarted');
+    this.#releasePlace(false);
     this.#attempt = 0;
     this.#enter('connecting');
-    this.start(left);
+    this.start(Promise.all([this.#after, left]));
   }
 
   /** Says goodbye. After the end of the broadcast what a delay holds back still goes out. Resolves when the connection is closed. */
   async stop(reason: PlatformEnd): Promise<void> {
-    await this.#leave(reason);
+    const { delayMs } = this.target;
+    if (reason === 'stream_ended' && this.#cursor && (delayMs > 0 || this.#connectedSinceMs !== null)) {
+      this.#tellDisconnected(reason);
+      this.#finishing = Promise.withResolvers();
+      const limit = setTimeout(() => void this.cut(), delayMs + this.#options.timings.goodbyeMs);
+      this.#connection?.finish();
+      await this.#finishing.promise;
+      clearTimeout(limit);
+    } else {
+      const left = this.#leave(reason);
+      this.#closeCursor();
+      await left;
+    }
   }
 
   /** Cuts short what `stop` still lets out. */
   async cut(): Promise<void> {
-    await this.#finishing?.goodbye();
+    if (!this.#finishing) return;
+    await this.#leave('stream_ended');
+    this.#finished();
   }
 
   #isFailing(): boolean {
     return (
       this.#state === 'retrying' || this.#state === 'stalled' || (this.#state === 'connecting' && this.#attempt > 1)
     );
+  }
+
+  get #dropped(): number {
+    return this.#earlierDropped + (this.#cursor?.dropped ?? 0);
   }
 
   #enter(state: PlatformState): void {
@@ -146,29 +164,30 @@ export class Push {
 
   async #connect(): Promise<void> {
     const turn = ++this.#turn;
-    const { broadcast, connectTcp, feeds } = this.#options;
+    const { broadcast, connectTcp, feeds, timings } = this.#options;
+    const { server, key, audio, delayMs } = this.target;
     if (this.#retry) clearTimeout(this.#retry);
     this.#retry = null;
     this.#nextRetryMs = null;
-    this.#waitsForMedia = broadcast.publisher === null;
-    if (this.#waitsForMedia || this.#hasForeignCodec()) return;
-    if (this.#attempt++ > 0) this.retries++;
+    const nothing = broadcast.publisher === null && (this.#cursor?.dueInMs() ?? null) === null;
+    if (nothing && this.#finishing) return this.#finished();
+    this.#waitsForMedia = nothing;
+    if (nothing || this.#hasForeignCodec()) return;
     this.#enter('connecting');
-    let connection: PushConnection | null = null;
-    let cursor: FeedCursor | null = null;
     try {
-      const { server, key, audio, delayMs } = this.target;
       // From now on, so that nothing is missed while the connection is made.
-      cursor = feeds.open(broadcast, FORMS[audio], { onMore: () => connection?.pump(), delayMs });
-      const { socket, destination } = await connectTcp(server, 'platform');
-      if (turn === this.#turn) {
-        connection = this.#open(socket, pushAddress(destination, key), cursor);
+      this.#cursor ??= feeds.open(broadcast, FORMS[audio], { onMore: () => this.#connection?.pump(), delayMs });
+      const earlyMs = delayMs > 0 ? (this.#cursor.dueInMs() ?? delayMs) - timings.leadMs : 0;
+      if (earlyMs > 0) {
+        this.#retry = setTimeout(() => void this.#connect(), earlyMs);
+        this.#retry.unref();
         return;
       }
-      socket.destroy();
-      cursor.close();
+      if (this.#attempt++ > 0) this.retries++;
+      const { socket, destination } = await connectTcp(server, 'platform');
+      if (turn !== this.#turn || !this.#cursor) socket.destroy();
+      else this.#open(socket, pushAddress(destination, key), this.#cursor);
     } catch (error) {
-      cursor?.close();
       if (turn !== this.#turn) return;
       const failure = connectFailure(error);
       if (failure.code === 'internal') this.#log.error({ err: error }, 'platform: the push failed');
@@ -176,8 +195,8 @@ export class Push {
     }
   }
 
-  #open(socket: Socket, address: PushAddress, cursor: FeedCursor): PushConnection {
-    this.#connection = new PushConnection({
+  #open(socket: Socket, address: PushAddress, cursor: FeedCursor): void {
+    const connection = new PushConnection({
       socket,
       address,
       cursor,
@@ -187,16 +206,19 @@ export class Push {
       onConfigs: () => void this.#hasForeignCodec(),
       onFailed: (failure) => this.#failed(failure),
     });
-    return this.#connection;
+    this.#connection = connection;
+    // One that has failed is no longer ours by then.
+    void connection.closed.then(() => (this.#connection === connection ? this.#finished() : undefined));
+    if (this.#finishing) connection.finish();
   }
 
   #extraMetadata(): Metadata {
-    const { via, authorisation } = this.#options.broadcast;
-    const rates = this.#options.broadcast.stats()?.tracks.filter(({ bitrate }) => bitrate > 0) ?? [];
+    const { broadcast } = this.#options;
+    const rates = broadcast.stats()?.tracks.filter(({ bitrate }) => bitrate > 0) ?? [];
     return {
       ...Object.fromEntries(rates.map(({ kind, bitrate }) => [`${kind}datarate`, Math.round(bitrate)])),
       encoder: 'LiveAPI',
-      [VIA_NAME]: [...via, authorisation.liveStreamId].join(','),
+      ...viaMetadata(broadcast),
     };
   }
 
@@ -222,6 +244,11 @@ export class Push {
     const { code, message, permanent, end } = failure;
     const { broadcast, timings } = this.#options;
     void this.#leave(end);
+    this.#releasePlace(permanent);
+    if (this.#finishing && !this.#cursor) {
+      this.#finished();
+      return;
+    }
     const atMs = Date.now();
     this.#lastError = { code, message, atMs };
     this.#enter(permanent ? 'refused' : 'retrying');
@@ -247,19 +274,35 @@ export class Push {
     const connection = this.#connection;
     if (!connection) return Promise.resolve();
     this.#earlierBytes += connection.bytesSent;
-    this.#earlierDropped += connection.dropped;
     this.#connection = null;
-    if (this.#connectedSinceMs !== null) {
-      this.#connectedSinceMs = null;
-      this.#log.info({ reason, bytesSent: this.#earlierBytes, dropped: this.#earlierDropped }, 'platform disconnected');
-      const { id: platformId } = this.target;
-      this.#options.broadcast.tellPlatform({ kind: 'platform_disconnected', platformId, reason });
-    }
+    this.#tellDisconnected(reason);
     if (reason === 'stalled') connection.destroy();
-    else if (reason === 'stream_ended') {
-      this.#finishing = connection;
-      connection.finish(this.target.delayMs + this.#options.timings.goodbyeMs);
-    } else void connection.goodbye();
+    else void connection.goodbye();
     return connection.closed;
+  }
+
+  #tellDisconnected(reason: PlatformEnd): void {
+    if (this.#connectedSinceMs === null) return;
+    this.#connectedSinceMs = null;
+    this.#log.info({ reason, bytesSent: this.bytesSent, dropped: this.#dropped }, 'platform disconnected');
+    this.#options.broadcast.tellPlatform({ kind: 'platform_disconnected', platformId: this.target.id, reason });
+  }
+
+  /** The connection is gone: what a delay holds back waits for the next one, unless that is far away. */
+  #releasePlace(forLong: boolean): void {
+    if (this.target.delayMs > 0 && !forLong) this.#cursor?.rewind();
+    else this.#closeCursor();
+  }
+
+  #closeCursor(): void {
+    this.#earlierDropped = this.#dropped;
+    this.#cursor?.close();
+    this.#cursor = null;
+  }
+
+  /** Nothing more goes out. */
+  #finished(): void {
+    this.#closeCursor();
+    this.#finishing?.resolve();
   }
 }

@@ -142,7 +142,6 @@ export class Pushes {
 
   #apply(pushed: Pushed, targets: readonly PlatformTarget[]): void {
     const { broadcast, pushes } = pushed;
-    const leaving = new Map<string, Promise<void>>();
     const wanted = new Map(targets.map((target) => [target.id, target]));
     for (const push of [...pushes.values()]) {
       const target = wanted.get(push.target.id);
@@ -153,14 +152,16 @@ export class Pushes {
           : sameWay(push.target, target)
             ? null
             : 'changed';
-      if (reason) leaving.set(push.target.id, this.#stop(pushed, push, reason));
+      if (reason) void this.#stop(pushed, push, reason);
     }
     const { feeds, connectTcp, log } = this.#options;
     for (const target of targets) {
       if (!target.enabled || pushes.has(target.id)) continue;
       const push = new Push({ broadcast, target, feeds, connectTcp, timings: this.#timings, log });
       pushes.set(target.id, push);
-      push.start(leaving.get(target.id) ?? pushed.before);
+      // All that were there before it, not only the last: that one may have been waiting itself.
+      const leaving = [...this.#leaving].filter(([left]) => left.target.id === target.id).map(([, { left }]) => left);
+      push.start(leaving.length > 0 ? Promise.all([pushed.before, ...leaving]) : pushed.before);
     }
   }
 

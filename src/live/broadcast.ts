@@ -103,7 +103,12 @@ export class Broadcast {
     return this.#ended;
   }
 
-  /** What the publisher sends, as far as it has come: video first. */
+  /** How many packets there have been. */
+  get packets(): number {
+    return this.#meter.video.packets + this.#meter.audio.packets;
+  }
+
+  /** What its publishers have sent, as far as it has come, also where the present one sends less: video first. */
   get tracks(): readonly Track[] {
     const { video, audio } = this.#meter;
     return [video.track, audio.track].filter((track) => track !== null);

@@ -3,6 +3,7 @@ import type { Packet } from '../media/index.ts';
 import { Backup } from './backup.ts';
 import { Broadcast } from './broadcast.ts';
 import type { BroadcastStats } from './broadcast-stats.ts';
+import { Patience } from './patience.ts';
 import type { Authorisation, BroadcastEnd, BroadcastEvent } from './ports.ts';
 import { isPull, type Publisher, type PublisherEnd } from './publisher.ts';
 
@@ -60,16 +61,25 @@ export interface LiveTotals {
 
 /**
  * `busy`: a healthy publisher holds the live stream. `pull_holds`: a pull does, which does not yield to encoders. `disabled`: it
- * was stopped while the key was being checked.
+ * was stopped while the key was being checked; `key_rotated`: that key was changed meanwhile.
  */
 export type ClaimAnswer =
   | { readonly ok: true; readonly claim: Claim }
-  | { readonly ok: false; readonly reason: 'busy' | 'pull_holds' | 'disabled' };
+  | { readonly ok: false; readonly reason: 'busy' | 'pull_holds' | 'disabled' | 'key_rotated' };
 
 const CONTENDER_POLL_MS = 50;
 const BACKUP_TAKEOVER_MS = 900;
 const STOP_MEMORY_MS = 60_000;
 const TICK_MS = 1000;
+
+/** Tickets of a live stream's latest stops: an authorisation asked for before one is void. */
+interface Stops {
+  readonly atMs: number;
+  /** Of the whole live stream; 0 for none. */
+  readonly all: number;
+  /** Of the primary's key and the backup's, after which theirs alone are void. */
+  readonly keys: readonly [number, number];
+}
 
 interface OnAir {
   readonly broadcast: Broadcast;
@@ -79,6 +89,7 @@ interface OnAir {
   contended: boolean;
   /** While an encoder stands by. */
   backup: Backup | null;
+  readonly patience: Patience;
   /** It is being ended: its publisher is not waited for. */
   ending: boolean;
 }
@@ -87,8 +98,10 @@ interface OnAir {
 export class LiveRegistry {
   readonly #options: RegistryOptions;
   readonly #onAir = new Map<string, OnAir>();
-  /** Stops of the last minute, by live stream: an authorisation asked for before one is void. */
-  readonly #stops = new Map<string, { ticket: number; atMs: number; keyOnly: boolean }>();
+  /** What plays under a playback id. */
+  readonly #byPlayback = new Map<string, Broadcast>();
+  /** Stops of the last minute, by live stream. */
+  readonly #stops = new Map<string, Stops>();
   #tickets = 0;
   #closed = false;
   readonly #ended = { broadcasts: 0, bytesIn: 0, dropped: 0 };
@@ -132,9 +145,7 @@ export class LiveRegistry {
 
   /** The broadcast that plays under this id; null where none is on air. */
   find(playbackId: string): Broadcast | null {
-    for (const { broadcast } of this.#onAir.values())
-      if (broadcast.authorisation.playbackId === playbackId) return broadcast;
-    return null;
+    return this.#byPlayback.get(playbackId) ?? null;
   }
 
   /** How many broadcasts there are, with and without a publisher. */
@@ -162,7 +173,7 @@ export class LiveRegistry {
    */
   stop(liveStreamId: string, reason: 'disabled' | 'deleted' | 'key_rotated', which?: 'primary' | 'backup'): void {
     this.#forgetOldStops();
-    this.#stops.set(liveStreamId, { ticket: ++this.#tickets, atMs: monotonicMs(), keyOnly: reason === 'key_rotated' });
+    this.#noteStop(liveStreamId, reason === 'key_rotated' ? (which ?? 'both') : null);
     const onAir = this.#onAir.get(liveStreamId);
     if (!onAir) return;
     if (reason !== 'key_rotated') {
@@ -205,10 +216,11 @@ export class LiveRegistry {
 
   #take(authorisation: Authorisation, publisher: Publisher, ticket: number): ClaimAnswer {
     const id = authorisation.liveStreamId;
-    if (this.#closed || this.#stoppedSince(id, ticket, publisher)) return { ok: false, reason: 'disabled' };
+    const { priority = 0 } = authorisation;
+    const stop = this.#closed ? 'disabled' : this.#stoppedSince(id, ticket, publisher, priority);
+    if (stop) return { ok: false, reason: stop };
     // Our own connection may be gone by now.
     if (publisher.closed) return { ok: false, reason: 'busy' };
-    const { priority = 0 } = authorisation;
     const there = this.#onAir.get(id);
     const holder = there?.broadcast.publisher;
     if (there && holder) {
@@ -230,8 +242,9 @@ export class LiveRegistry {
       onAir.window = null;
     } else {
       const broadcast = new Broadcast(newId(), authorisation, this.#options.log, this.#options.onEvent);
-      onAir = { broadcast, window: null, contended: false, backup: null, ending: false };
+      onAir = { broadcast, window: null, contended: false, backup: null, patience: new Patience(), ending: false };
       this.#onAir.set(id, onAir);
+      this.#byPlayback.set(authorisation.playbackId, broadcast);
       this.#ticker ??= setInterval(this.#tick, TICK_MS).unref();
       this.#options.log.info({ broadcast: broadcast.id, liveStream: id }, 'broadcast opened');
       this.#options.onBroadcast(broadcast);
@@ -242,14 +255,39 @@ export class LiveRegistry {
 
   #standBy(onAir: OnAir, publisher: Publisher, { priority = 0, giveBack = true }: Authorisation): ClaimAnswer {
     const { backupTakeoverMs: takeoverMs = BACKUP_TAKEOVER_MS, log } = this.#options;
-    onAir.backup = new Backup(onAir.broadcast, publisher, { priority, giveBack, takeoverMs, log });
+    const { patience } = onAir;
+    onAir.backup = new Backup(onAir.broadcast, publisher, { priority, giveBack, takeoverMs, patience, log });
     return { ok: true, claim: new Claim(this, onAir.broadcast, publisher) };
   }
 
   /** A check that began before a stop is void; one of a pull has nothing to do with keys. */
-  #stoppedSince(liveStreamId: string, ticket: number, publisher: Publisher): boolean {
-    const stop = this.#stops.get(liveStreamId);
-    return stop !== undefined && stop.ticket > ticket && !(stop.keyOnly && isPull(publisher));
+  #stoppedSince(
+    liveStreamId: string,
+    ticket: number,
+    publisher: Publisher,
+    priority: 0 | 1,
+  ): 'disabled' | 'key_rotated' | null {
+    const stops = this.#stops.get(liveStreamId);
+    if (!stops) return null;
+    if (stops.all > ticket) return 'disabled';
+    return stops.keys[priority] > ticket && !isPull(publisher) ? 'key_rotated' : null;
+  }
+
+  /** `key`: whose key was changed; null where all of the live stream is stopped. */
+  #noteStop(liveStreamId: string, key: 'primary' | 'backup' | 'both' | null): void {
+    const ticket = ++this.#tickets;
+    const before = this.#stops.get(liveStreamId) ?? { all: 0, keys: [0, 0] };
+    const [primary, backup] = before.keys;
+    // Oldest first, as they are forgotten.
+    this.#stops.delete(liveStreamId);
+    this.#stops.set(liveStreamId, {
+      atMs: monotonicMs(),
+      all: key === null ? ticket : before.all,
+      keys: [
+        key === 'primary' || key === 'both' ? ticket : primary!,
+        key === 'backup' || key === 'both' ? ticket : backup!,
+      ],
+    });
   }
 
   /** Waits until the rival shows life (false) or has been silent for `takeoverAfterMs` (true, and it is closed). */
@@ -290,7 +328,9 @@ export class LiveRegistry {
     const { broadcast } = onAir;
     if (broadcast.ended) return;
     clearTimeout(onAir.window ?? undefined);
-    this.#onAir.delete(broadcast.authorisation.liveStreamId);
+    const { liveStreamId, playbackId } = broadcast.authorisation;
+    this.#onAir.delete(liveStreamId);
+    if (this.#byPlayback.get(playbackId) === broadcast) this.#byPlayback.delete(playbackId);
     this.#ended.broadcasts++;
     this.#ended.bytesIn += broadcast.bytesIn;
     this.#ended.dropped += broadcast.dropped;

@@ -27,6 +27,8 @@ export interface AvcConfig {
 
 /** Real ones have about fifty bytes; each goes into an initialization segment that the live window keeps. */
 const MAX_RECORD = 65_536;
+/** Of a frame that is rewritten: each costs an object, however small it is. */
+const MAX_NALS = 4096;
 
 /**
  * Parses an AVCDecoderConfigurationRecord, or SPS and PPS in Annex B form where some encoders send that instead. Reserved bits,
@@ -97,7 +99,7 @@ export function sameAvcConfig(a: AvcConfig, b: AvcConfig): boolean {
 /**
  * The frame as NAL units with 4-byte lengths: the same view when it is that already (only the lengths are looked at), else a
  * copy made from 1- or 2-byte lengths or from Annex B. Empty NAL units are left out, so the answer may be empty.
- * Throws `media_invalid` when a length points past the end.
+ * Throws `media_invalid` when a length points past the end, or for more NAL units than a frame can have.
  */
 export function toLengthPrefixed(frame: Uint8Array, config: AvcConfig): Uint8Array {
   const size = config.nalLengthSize;
@@ -117,15 +119,18 @@ export function toLengthPrefixed(frame: Uint8Array, config: AvcConfig): Uint8Arr
 /** Copies the NAL units of a frame, Annex B (`size` 0) or with lengths of `size` bytes, into one with 4-byte lengths. */
 function rewrite(frame: Uint8Array, size: number): Uint8Array {
   const nals: Uint8Array[] = [];
-  const keep = (nal: Uint8Array) => void nals.push(nal);
+  const keep = (nal: Uint8Array) => {
+    if (nals.push(nal) > MAX_NALS) throw invalid(`a frame has more than ${MAX_NALS} NAL units`);
+  };
   if (size === 0) forEachAnnexBNal(frame, keep);
   else {
     for (let offset = 0; offset < frame.length; ) {
       const start = offset + size;
       offset = start + readNalLength(frame, offset, size);
+      if (offset === start) continue;
       const nal = frame.subarray(start, offset);
       if (hasStartCode(nal)) forEachAnnexBNal(nal, keep);
-      else if (nal.length > 0) keep(nal);
+      else keep(nal);
     }
   }
   const out = Buffer.allocUnsafeSlow(nals.reduce((sum, nal) => sum + 4 + nal.length, 0));

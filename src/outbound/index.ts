@@ -14,5 +14,6 @@ export {
   type OutboundOptions,
   type RequestOptions,
   type StreamOptions,
+  UNREACHABLE,
 } from './outbound.ts';
 export type { Resolve } from './resolve.ts';

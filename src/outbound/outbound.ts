@@ -82,7 +82,7 @@ const MAX_REDIRECTS = 3;
 const REDIRECTS: readonly number[] = [301, 302, 303, 307, 308];
 const FAILURE_FLOOR_MS = 5000;
 /** One wording for closed, filtered and silent ports, bad certificates and answers that are not HTTP (S38). */
-const UNREACHABLE = 'The destination could not be reached, or gave no complete answer in time.';
+export const UNREACHABLE = 'The destination could not be reached, or gave no complete answer in time.';
 /** One wording for names that do not exist and names of private addresses. */
 const NOT_PUBLIC = 'This server does not connect to that host: it must have public addresses, and no others.';
 

@@ -94,11 +94,14 @@ export class Cutter {
    * those who may come. Empty where there is no key frame to begin with.
    */
   recent(): Packet[] {
-    if (!this.#sinceKey) return [];
+    // Before the first part is closed its frames are all there is.
+    if (!this.#sinceKey && !this.#frames[0]?.key) return [];
     const { video, audio } = this;
     const demuxer = new Fmp4Demuxer({ unsupported: () => {}, dropped: () => {} });
     demuxer.init(writeInit(video ? (audio ? { video, audio } : { video }) : { audio: audio! }));
-    const packets = this.#sinceKey.flatMap((part) => demuxer.media(part)).map((packet) => this.#original(packet));
+    const packets = (this.#sinceKey ?? [])
+      .flatMap((part) => demuxer.media(part))
+      .map((packet) => this.#original(packet));
     packets.push(...this.#frames, ...this.#sound);
     return packets.sort((a, b) => toMs(a.dts, a.track.timescale) - toMs(b.dts, b.track.timescale));
   }

@@ -65,6 +65,7 @@ export class Packager implements Reader {
 
   /** The publisher's packets from its last key frame on; empty while there is none to begin with. Views on the parts: never written to. */
   recent(): Packet[] {
+    if (this.#gathering?.video) return [...this.#gathering.packets];
     return this.#cutter?.recent() ?? [];
   }
 

@@ -4,6 +4,7 @@ import type { DeliveriesTable } from './event-tables.ts';
 import { toBody } from './events.ts';
 import { type DeliveryAttempt, type DeliveryOutcome, type Finished, finishDeliveries } from './finish-delivery.ts';
 import { abandoned } from './nodes.ts';
+import { pruneExpired } from './prune-expired.ts';
 import type { Tables } from './schema.ts';
 import { together } from './together.ts';
 import { giveUpWaiting, pruneEndpoints, secretPurpose, urlPurpose } from './webhook-endpoints.ts';
@@ -53,7 +54,7 @@ export interface Deliveries {
    * flight does not count: ask `claim` again after each `finish`.
    */
   nextDueMs(): Promise<number | null>;
-  /** Forgets events, deliveries and broadcasts that are older than what is kept (30 days). */
+  /** Forgets events, deliveries and broadcasts that are older than what is kept (30 days), and whatever else has expired. */
   prune(nowMs: number): Promise<void>;
 }
 
@@ -105,13 +106,13 @@ export class DeliveryStore implements Deliveries {
     const now = Date.now();
     this.#claimedMs = now;
     for (const [id, untilMs] of this.#held) if (untilMs <= monotonicMs()) this.#held.delete(id);
-    const candidates = await this.#candidates(now, perEndpoint);
+    // Those that nothing is claimed for cost nothing, however many they are.
+    const candidates = (await this.#candidates(now, perEndpoint)).filter(({ proven }) => proven || unprovenLimit > 0);
     const found: Due[] = [];
     const proven = new Set<string>();
     let unproven = unprovenLimit;
     for (let i = 0; i < candidates.length && found.length < limit; i += ENDPOINTS_AT_ONCE) {
       const some = candidates.slice(i, i + ENDPOINTS_AT_ONCE);
-      // From here on there are only such ones: however many wait, they cost nothing.
       if (!some[0]!.proven && unproven <= 0) break;
       const due = await Promise.all(some.map((candidate) => this.#due(candidate, now)));
       for (const [j, rows] of due.entries()) {
@@ -185,6 +186,7 @@ export class DeliveryStore implements Deliveries {
 
   async prune(nowMs: number): Promise<void> {
     const before = nowMs - KEEP_MS;
+    await pruneExpired(this.#db, nowMs);
     await pruneEndpoints(this.#db);
     while ((await this.#pruneEvents(before)) >= PRUNE_AT_ONCE);
     const someOf = {

@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely';
-import { monotonicMs, newId, randomHex, type SecretBox, sha256 } from '../base/index.ts';
+import { newId, randomHex, type SecretBox, sha256 } from '../base/index.ts';
 import type { Tables } from './schema.ts';
 
 /** A request that its sender may repeat and that must be carried out once. */
@@ -37,11 +37,10 @@ export interface Idempotency {
   giveUp(attempt: Attempt): Promise<void>;
 }
 
-const KEEP_MS = 24 * 3600_000;
+/** How long an answer is kept. */
+export const IDEMPOTENCY_MS = 24 * 3600_000;
 /** Longer than any request lasts: then its process is gone, and somebody else may try. */
 const LEASE_MS = 60_000;
-const PRUNE_EVERY_MS = 60_000;
-const PRUNE_AT_MOST = 5000;
 /** Characters. Of a longer answer only the object's id is kept: who repeats the request is answered anew, by the object that it made. */
 const MAX_ANSWER = 65_536;
 
@@ -50,7 +49,6 @@ const answerPurpose = (id: string): string => `idempotency_key.answer:${id}`;
 export class IdempotencyStore implements Idempotency {
   readonly #db: Kysely<Tables>;
   readonly #secrets: SecretBox;
-  #prunedMs = Number.NEGATIVE_INFINITY;
 
   constructor(db: Kysely<Tables>, secrets: SecretBox) {
     this.#db = db;
@@ -58,7 +56,6 @@ export class IdempotencyStore implements Idempotency {
   }
 
   async begin({ sender, key, content }: RepeatableRequest): Promise<Begun> {
-    await this.#prune();
     const now = Date.now();
     const id = sha256(JSON.stringify([sender, key])).toString('hex');
     const fingerprint = sha256(content).toString('hex');
@@ -84,7 +81,7 @@ export class IdempotencyStore implements Idempotency {
         .executeTakeFirstOrThrow();
       return numUpdatedRows > 0n;
     };
-    if (row.created_ms <= now - KEEP_MS)
+    if (row.created_ms <= now - IDEMPOTENCY_MS)
       return (await take(fresh)) ? { kind: 'begun', attempt } : { kind: 'in_progress' };
     if (row.fingerprint !== fingerprint) return { kind: 'other_content' };
     if (row.status !== null)
@@ -115,17 +112,5 @@ export class IdempotencyStore implements Idempotency {
       .where('id', '=', id)
       .where('lease', '=', lease)
       .execute();
-  }
-
-  async #prune(): Promise<void> {
-    const now = monotonicMs();
-    if (now - this.#prunedMs < PRUNE_EVERY_MS) return;
-    this.#prunedMs = now;
-    const old = this.#db
-      .selectFrom('idempotency_keys')
-      .select('id')
-      .where('created_ms', '<', Date.now() - KEEP_MS)
-      .limit(PRUNE_AT_MOST);
-    await this.#db.deleteFrom('idempotency_keys').where('id', 'in', old).execute();
   }
 }

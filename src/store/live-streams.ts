@@ -82,9 +82,19 @@ export interface LiveStreams {
    * Gives it a new password; the one before stays valid for `overlapMs`, and one from before that dies now. The backup encoder's has
    * no overlap. Null when there is no such live stream.
    */
-  rotateKey(scope: Scope, id: string, overlapMs: number, which?: 'primary' | 'backup'): Promise<LiveStreamRow | null>;
+  rotateKey(scope: Scope, id: string, rotation: Rotation): Promise<LiveStreamRow | null>;
   /** With its platforms. False when there is no such live stream. */
   delete(scope: Scope, id: string, kind?: StreamKind): Promise<boolean>;
+}
+
+export interface Rotation {
+  readonly overlapMs: number;
+  readonly which: 'primary' | 'backup';
+  /**
+   * That of an attempt that may have been cut off, and of the event that tells of the rotation: where it has rotated the key already,
+   * that is not done again, or the password that was to live on would be one that nobody has seen.
+   */
+  readonly attempt?: string | undefined;
 }
 
 /** The live streams, each call one statement or one transaction, which also holds the event of what it changes. */
@@ -243,13 +253,9 @@ export class LiveStreamStore implements LiveStreams {
     });
   }
 
-  rotateKey(
-    scope: Scope,
-    id: string,
-    overlapMs: number,
-    which: 'primary' | 'backup' = 'primary',
-  ): Promise<LiveStreamRow | null> {
+  rotateKey(scope: Scope, id: string, { overlapMs, which, attempt }: Rotation): Promise<LiveStreamRow | null> {
     return this.#change(scope, id, 'live', async (transaction, row) => {
+      if (attempt !== undefined && (await isTold(transaction, id, attempt))) return row;
       if (which === 'backup') {
         const backupPassword = randomHex(4);
         await transaction
@@ -258,7 +264,7 @@ export class LiveStreamStore implements LiveStreams {
           .where('id', '=', id)
           .execute();
         const after: LiveStreamRow = { ...row, backupPassword };
-        await tell(transaction, 'stream-key-rotated', after);
+        await tell(transaction, 'stream-key-rotated', after, attempt);
         return after;
       }
       const after: LiveStreamRow = { ...row, password: randomHex(4) };
@@ -274,7 +280,7 @@ export class LiveStreamStore implements LiveStreams {
         .set({ password: this.#secrets.seal(after.password, passwordPurpose(id)), ...previous })
         .where('id', '=', id)
         .execute();
-      await tell(transaction, 'stream-key-rotated', after);
+      await tell(transaction, 'stream-key-rotated', after, attempt);
       return after;
     });
   }
@@ -390,8 +396,18 @@ const platformsOf = (db: Kysely<Tables>, liveStreamIds: readonly string[]) =>
 
 type Name = 'stream-created' | 'stream-removed' | 'stream-status-toggle' | 'stream-key-rotated';
 
-const tell = (transaction: Kysely<Tables>, name: Name, row: LiveStreamRow): Promise<void> =>
-  recordEvent(transaction, toEvent(name, row));
+const tell = (transaction: Kysely<Tables>, name: Name, row: LiveStreamRow, id?: string): Promise<void> =>
+  recordEvent(transaction, { ...toEvent(name, row), ...(id && { id }) });
+
+async function isTold(transaction: Kysely<Tables>, liveStreamId: string, eventId: string): Promise<boolean> {
+  const event = await transaction
+    .selectFrom('events')
+    .select('id')
+    .where('id', '=', eventId)
+    .where('live_stream_id', '=', liveStreamId)
+    .executeTakeFirst();
+  return event !== undefined;
+}
 
 function toEvent(name: Name, row: LiveStreamRow): NewEvent {
   const { organizationId, environment, id: liveStreamId } = row;

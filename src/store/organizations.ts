@@ -35,8 +35,11 @@ export interface Organizations {
   /** Those that the user is a member of, in the order of joining. */
   of(userId: string): Promise<OrganizationRow[]>;
   get(id: string): Promise<Omit<OrganizationRow, 'role'> | null>;
-  /** With both environments, the user as its owner. */
-  create(userId: string, name: string): Promise<OrganizationRow>;
+  /**
+   * With both environments, the user as its owner. `id` is that of an attempt that may have been cut off: what it made is answered.
+   * @throws CodedError conflict for who owns as many as one may, and where that of `id` is the user's no longer
+   */
+  create(userId: string, name: string, id?: string): Promise<OrganizationRow>;
   /** False when there is no such organization. */
   rename(id: string, name: string): Promise<boolean>;
   /** Ends its tokens, invitations and memberships. @throws CodedError conflict while it has live streams */
@@ -52,6 +55,9 @@ export interface Organizations {
   /** Members may remove themselves; it ends what `setRole` ends, with all tokens. @throws as `setRole` */
   removeMember(actor: Actor, userId: string): Promise<Revoked>;
 }
+
+/** That one user may own: limits are counted by organization, and somebody who makes ever more would have none. */
+const MAX_OWNED = 50;
 
 const TOKEN_ROLES: readonly TokenRole[] = ['admin', 'member'];
 
@@ -81,9 +87,20 @@ export class OrganizationStore implements Organizations {
     return row ? { id: row.id, name: row.name, createdMs: row.created_ms } : null;
   }
 
-  create(userId: string, name: string): Promise<OrganizationRow> {
+  create(userId: string, name: string, id?: string): Promise<OrganizationRow> {
     return this.#db.transaction().execute(async (transaction) => {
-      const row = await addOrganization(transaction, name);
+      // Two that are made at once must not both be the last one.
+      await transaction
+        .updateTable('users')
+        .set(({ ref }) => ({ name: ref('name') }))
+        .where('id', '=', userId)
+        .execute();
+      const mine = await organizationsOf(transaction, userId);
+      const there = mine.find((organization) => organization.id === id);
+      if (there) return there;
+      if (mine.filter(({ role }) => role === 'owner').length >= MAX_OWNED)
+        throw new CodedError('conflict', `You own ${MAX_OWNED} organizations, as many as one may: delete one first.`);
+      const row = await addOrganization(transaction, name, id);
       await addMember(transaction, row.id, userId, 'owner');
       // An admin of the organization that the user was in alone may have made one: it does not reach this one.
       await transaction.deleteFrom('password_resets').where('user_id', '=', userId).execute();
@@ -227,10 +244,20 @@ export function organizationsOf(db: Kysely<Tables>, userId: string): Promise<Org
     .execute();
 }
 
-/** An organization with both environments and nobody in it. */
-export async function addOrganization(db: Kysely<Tables>, name: string): Promise<Omit<OrganizationRow, 'role'>> {
-  const row = { id: newId(), name, created_ms: Date.now() };
-  await db.insertInto('organizations').values(row).execute();
+/** An organization with both environments and nobody in it. @throws CodedError conflict where `id` is taken */
+export async function addOrganization(
+  db: Kysely<Tables>,
+  name: string,
+  id = newId(),
+): Promise<Omit<OrganizationRow, 'role'>> {
+  const row = { id, name, created_ms: Date.now() };
+  const { numInsertedOrUpdatedRows } = await db
+    .insertInto('organizations')
+    .values(row)
+    .onConflict((conflict) => conflict.column('id').doNothing())
+    .executeTakeFirstOrThrow();
+  if (!numInsertedOrUpdatedRows)
+    throw new CodedError('conflict', 'The organization of this Idempotency-Key is gone: use a new key for another.');
   await db
     .insertInto('environments')
     .values([

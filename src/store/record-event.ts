@@ -15,6 +15,8 @@ export interface NewEvent {
   readonly payload: object;
   /** When it happened; now, when not given. */
   readonly atMs?: number;
+  /** A new one, when not given. */
+  readonly id?: string;
   /** For a test: nothing has happened, and only this endpoint is told. */
   readonly testFor?: string;
   /** The endpoint that it is about, which need not be told. */
@@ -60,7 +62,7 @@ export async function recordEventNow(
 function statementsOf(transaction: Kysely<Tables>, event: NewEvent) {
   const { organizationId, environment, liveStreamId, name, testFor, notFor } = event;
   const now = Date.now();
-  const id = newId();
+  const id = event.id ?? newId();
   const counter = `${organizationId}/${environment}`;
   const statements = compiledFor(transaction, liveStreamId !== null, testFor !== undefined);
   return [

@@ -16,6 +16,8 @@ export interface Principal extends Scope {
   readonly userId: string;
   /** In the organization that the request is about. */
   readonly role: Role;
+  /** When a token ends, by the wall clock; null: it does not, or it is a session. */
+  readonly expiresMs: number | null;
 }
 
 export interface AccessTokenRow {
@@ -115,6 +117,7 @@ export class TokenStore implements Tokens {
       environment: row.environment,
       userId: row.user_id,
       role: row.role,
+      expiresMs: row.expires_ms,
     };
     if (revocations === this.#revocations) {
       if (this.#verified.size >= MAX_VERIFIED) this.#verified.clear();

@@ -149,6 +149,41 @@ test('L18 what a crash left of an access token or a webhook endpoint is met agai
   assert.equal(await total('/webhook_endpoints'), 1);
 });
 
+test('L18 a key whose rotation was cut off after it was written is not rotated again: the one before lives on as promised', async (t) => {
+  const api = await startApi();
+  t.after(async () => {
+    await api.stop();
+    api.remove();
+  });
+  const { _id, ingest } = await api.client.liveStreams.create();
+  const playbackId = ingest.key.split('?')[0]!;
+  const works = async (key: string) => {
+    const password = new URLSearchParams(key.split('?')[1]).get('password')!;
+    return (await api.store.authorise({ playbackId, password })).ok;
+  };
+  const rotate = (key: string, which: 'primary' | 'backup') =>
+    api.call(
+      'POST',
+      `/live_streams/${_id}/rotate_key`,
+      JSON.stringify({ which, overlap_s: which === 'backup' ? 0 : 3600 }),
+      {
+        ...JSON_TYPE,
+        'idempotency-key': key,
+      },
+    );
+  const cutOff = "update idempotency_keys set status = null, answer = null, lease = 'dead', lease_until_ms = 1";
+  for (const which of ['primary', 'backup'] as const) {
+    const first = await rotate(which, which);
+    await execute(api.dataDir, cutOff);
+    const again = await rotate(which, which);
+    assert.deepEqual([again.status, again.text], [200, first.text]);
+  }
+  assert.equal(await works(ingest.key), true, 'the encoder has an hour');
+  assert.equal((await api.client.events.list({ event: 'stream-key-rotated' })).total, 2);
+  assert.equal((await rotate('next', 'primary')).status, 200);
+  assert.equal(await works(ingest.key), false);
+});
+
 test('L18 platforms too; a key is free again after a day, taken while another process is at it', async (t) => {
   const api = await startApi();
   t.after(async () => {

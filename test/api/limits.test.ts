@@ -60,6 +60,28 @@ test('S57 rate limits: per token and per address without one, told in headers, b
   assert.deepEqual([status, headers.get('ratelimit-limit')], [200, null]);
 });
 
+test('S56 tests and resends are counted for endpoints that are there: made-up ids cost no memory, nor anybody their turn', async (t) => {
+  const api = await startApi();
+  t.after(async () => {
+    await api.stop();
+    api.remove();
+  });
+  const { _id } = await api.client.webhookEndpoints.create({ url: 'https://hooks.example/a' });
+  const foreign = { ...api.owner, environment: 'development' } as const;
+  const { row } = await api.store.webhookEndpoints.create(foreign, { url: 'https://hooks.example/b' });
+  for (const path of ['/test', '/resend', '/deliveries/x/resend']) {
+    const post = (id: string) => api.call('POST', `/webhook_endpoints/${id}${path}`, '{}', JSON_TYPE);
+    for (const id of [row.id, 'x'.repeat(5000)]) {
+      const statuses = new Set<number>();
+      for (let i = 0; i < 61; i++) statuses.add((await post(id)).status);
+      assert.deepEqual([...statuses], [404], path);
+    }
+    const mine = new Set<number>();
+    for (let i = 0; i < 61; i++) mine.add((await post(_id)).status);
+    assert.ok(mine.has(429), `${path} of an endpoint that is there is limited`);
+  }
+});
+
 test('S51 S55 bodies: size, keys, depth; long strings are looked at in no time; odd ones never break anything', async (t) => {
   const api = await startApi();
   t.after(async () => {

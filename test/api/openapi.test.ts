@@ -3,6 +3,7 @@ import { after, before, test } from 'node:test';
 import { createConfig, lintFromString } from '@redocly/openapi-core';
 import fc from 'fast-check';
 import { parse } from 'yaml';
+import { EVENT_NAMES } from '../../src/contract/index.ts';
 import { checker, type Document, idsIn, isHealthy, judge, requestOf, routesOf } from './openapi-fuzz.ts';
 import { startApi } from './start-api.ts';
 
@@ -44,6 +45,13 @@ test('S45: every route of the app is in the document, and nothing else is', asyn
     assert.ok(answer.status === 405 || answer.status === 403, `${method} ${url}: ${answer.status}`);
   }
   console.log(`${described.size} operations, ${refused.length} methods refused`);
+});
+
+test('every event is in the document as a webhook, with when it is sent and what it holds', () => {
+  const { webhooks } = document as unknown as { webhooks: Record<string, { post: { description: string } }> };
+  assert.deepEqual(Object.keys(webhooks), EVENT_NAMES);
+  assert.match(webhooks['video-ready']!.post.description, /Planned/);
+  assert.match(JSON.stringify(webhooks['stream-warning']), /What to set, in plain words/);
 });
 
 test('the document is valid for an outside linter, and its examples for its schemas', async () => {

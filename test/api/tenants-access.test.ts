@@ -35,6 +35,13 @@ test('S10 S14 access tokens: shown once, of one environment and at most their ma
   const soon = (await make({ expires_at: new Date(Date.now() + 60_000).toISOString() })).body;
   const use = () => ask(api, 'GET', '/live_streams', undefined, { authorization: api.basic(soon._id, soon.secret) });
   assert.equal((await use()).status, 200);
+  // What it makes ends with it.
+  const ending = (await make({ role: 'admin', expires_at: new Date(Date.now() + 3600_000).toISOString() })).body;
+  const byIt = { authorization: api.basic(ending._id, ending.secret) };
+  assert.equal((await make({}, byIt)).body.expires_at, ending.expires_at);
+  assert.equal((await make({ expires_at: new Date(Date.now() + 60_000).toISOString() }, byIt)).status, 200);
+  const later = await make({ expires_at: new Date(Date.now() + 7200_000).toISOString() }, byIt);
+  assert.deepEqual([later.status, /outlives/.test(later.body.message)], [403, true]);
   await execute(api.dataDir, `update access_tokens set expires_ms = 1 where id = '${soon._id}'`);
   await ask(api, 'DELETE', `/access_tokens/${(await make({})).body._id}`, undefined, admin); // Nothing is remembered after it.
   assert.equal((await use()).status, 401);

@@ -203,9 +203,13 @@ for (const prefix of ['', '/v2']) {
     assert.deepEqual([again.resend_of, again.event_id, again.state], [id, event_id, 'pending']);
     assert.equal((await send('POST', `${log}/${id}/resend`)).status, 409);
     assert.equal((await deliverOne(200)).eventId, event_id);
-    assert.deepEqual(await ok('POST', `${endpoints}/${_id}/resend`, {}), { resent: 0, more: false });
+    assert.deepEqual(await ok('POST', `${endpoints}/${_id}/resend`, {}), { resent: 0, more: false, next_from: null });
     const range = { state: 'delivered', from: creation_time };
-    assert.deepEqual(await ok('POST', `${endpoints}/${_id}/resend`, range), { resent: 1, more: false });
+    assert.deepEqual(await ok('POST', `${endpoints}/${_id}/resend`, range), {
+      resent: 1,
+      more: false,
+      next_from: null,
+    });
     assert.equal((await deliverOne(200)).eventId, arrived.event_id);
     assert.equal((await send('GET', `${log}/${'0'.repeat(24)}`)).status, 404);
     await ok('DELETE', `${endpoints}/${_id}`);

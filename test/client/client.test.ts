@@ -61,7 +61,7 @@ test('what the API has, the client does: every resource against a real server', 
   });
   assert.match(endpoint.secret, /^whsec_/);
   assert.notEqual((await client.webhookEndpoints.rotateSecret(endpoint._id)).secret, endpoint.secret);
-  await client.webhookEndpoints.test(endpoint._id);
+  assert.equal((await client.webhookEndpoints.test(endpoint._id)).url, endpoint.url);
   const { docs } = await client.deliveries.list(endpoint._id);
   assert.equal(docs.length, 1);
   assert.equal((await client.deliveries.get(endpoint._id, docs[0]!._id)).event, 'webhook-test');
@@ -72,6 +72,12 @@ test('what the API has, the client does: every resource against a real server', 
   const events = await client.events.list({ live_stream: stream._id, event: 'stream-key-rotated' });
   assert.equal(events.total, 1);
   assert.equal((await client.events.get(events.docs[0]!.id)).number, events.docs[0]!.number);
+  const numbers: number[] = [];
+  for await (const { number } of client.events.all({ after: 0 })) numbers.push(number);
+  assert.deepEqual(
+    numbers,
+    [...Array(events.last_number).keys()].map((i) => i + 1),
+  );
 
   const token = await client.accessTokens.create({ name: 'Job' });
   const job = createClient({ baseUrl: api.baseUrl, tokenId: token._id, secret: token.secret, maxRetries: 0 });

@@ -1,3 +1,4 @@
+import { patience } from '../support/until.ts';
 import { hasIdr } from './boxes.ts';
 import { check, must, NotApplicable, percentile } from './check.ts';
 import { lastPosition, nextPosition } from './delta.ts';
@@ -12,10 +13,10 @@ function everyPlaylist(evidence: Evidence, look: (playlist: MediaPlaylist, name:
 const total = (items: readonly { readonly durationS: number }[]): number =>
   items.reduce((sum, { durationS }) => sum + durationS, 0);
 
-/** Whether the encoder was sending all through this stretch of the watch, with a second and a half to get going. */
+/** Whether the encoder was sending all through this stretch of the watch, with a second and a half to get going: more on a busy machine, which also marks later what has happened. */
 function sending({ marks }: Evidence, fromMs: number, toMs: number): boolean {
-  const last = marks.findLast(({ atMs }) => atMs <= toMs + 500);
-  return last === undefined || (last.event === 'back' && last.atMs + 1500 <= fromMs);
+  const last = marks.findLast(({ atMs }) => atMs <= toMs + 250 * patience());
+  return last === undefined || (last.event === 'back' && last.atMs + 750 * patience() <= fromMs);
 }
 
 /** Parts, hints, blocking reload and deltas, as seen over the whole watch. */

@@ -33,8 +33,8 @@ export interface CheckOptions {
   readonly forbiddenWords?: readonly string[];
   readonly serverPid?: number;
   readonly offlineUrl?: string;
-  /** What the publisher does next, while the watch goes on; it marks what happens when it happens. Left away: the end is waited for. */
-  readonly afterwards?: (mark: (event: Mark['event']) => void) => Promise<void>;
+  /** What the publisher does next, while the watch goes on; it marks what happens when it happens, or says when that was (`performance.now()`). Left away: the end is waited for. */
+  readonly afterwards?: (mark: (event: Mark['event'], atMs?: number) => void) => Promise<void>;
 }
 
 export interface Report {
@@ -119,7 +119,9 @@ export async function checkLive(hlsUrl: string, options: CheckOptions): Promise<
     for (const { id, says: text, run } of [...blockingProbes, ...httpProbes] as Probe[])
       await judge(id, text, () => run(target));
     await steady;
-    await options.afterwards?.((event) => void marks.push({ event, atMs: performance.now(), wallMs: Date.now() }));
+    await options.afterwards?.((event, atMs = performance.now()) => {
+      marks.push({ event, atMs, wallMs: Date.now() - performance.now() + atMs });
+    });
     if (marks.at(-1)?.event === 'away')
       await Promise.race([Promise.all(running), delay(END_MS, undefined, { ref: false })]);
     await judge(

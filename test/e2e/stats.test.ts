@@ -223,6 +223,31 @@ test('S47 S03 with a token, metrics are for its holder, and live streams are not
   assert.ok(!text.includes('live_stream'));
 });
 
+test('L33 drain_s: not ready, no new encoder, who is on air goes on; a second SIGTERM ends it, in order', async () => {
+  const server = await startServer({ env: { LIVEAPI_DRAIN_S: '600' } });
+  const [stream, late] = [await server.createLiveStream(), await server.createLiveStream()];
+  const flv = await makeFlv(USUAL);
+  const encoder = publishFile(flv, ingestUrl(stream), { loop: true });
+  let turnedAway: ReturnType<typeof publishFile> | undefined;
+  try {
+    await server.untilStatus(stream._id, 'online');
+    process.kill(server.pid, 'SIGTERM');
+    const ready = async () => (await ask(`${server.publicUrl}/health/ready`)).status;
+    await until('it says that it is not ready', 10_000, async () => (await ready()) === 503);
+    turnedAway = publishFile(flv, ingestUrl(late), { loop: true });
+    await turnedAway.ended;
+    assert.match(server.output(), /publish could not be checked/);
+    const shown = await server.api<{ broadcasting_status: string }>('GET', `/live_streams/${stream._id}`);
+    assert.equal(shown.broadcasting_status, 'online');
+  } finally {
+    // The second one; it ends with 0.
+    await server.close();
+    await encoder.stop('SIGKILL');
+    await turnedAway?.stop('SIGKILL');
+    closeConnections();
+  }
+});
+
 test('L33 SIGTERM while on air: the broadcast ends in order, its end is written, and the process ends with 0', async () => {
   const server = await startServer();
   const stream = await server.createLiveStream();

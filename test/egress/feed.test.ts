@@ -221,6 +221,58 @@ test('G03 G08 the time line goes on over runs, with configurations and a key fra
   assert.ok(after.ended && after.next() === null);
 });
 
+test('what takes over replays what it has sent before its turn, and the time line is not ahead of the clock for that', async () => {
+  const { broadcast, feeds } = onAir();
+  broadcast.attach(publisher);
+  const consumer = new Consumer(feeds, broadcast);
+  await turn(broadcast, frame(0, true), sound(0), frame(40), sound(40));
+  for (let ms = 80; ms <= 1000; ms += 40) await turn(broadcast, frame(ms), sound(ms));
+  const row = Array.from({ length: 26 }, (_, n) => [frame(70_000 + n * 40, n === 0), sound(70_000 + n * 40)]).flat();
+  for (const priority of [1, 0, 1] as const) {
+    const before = consumer.read.length;
+    const lastMs = Number.parseInt(consumer.read.at(-1)!.slice(1), 10);
+    broadcast.switchTo({ publisher, priority, reason: 'silent', packets: row, ageMs: 1000 });
+    await null;
+    const read = consumer.read.slice(before).filter((seen) => !seen.includes('='));
+    const times = read.map((seen) => Number.parseInt(seen.slice(1), 10));
+    assert.equal(read.filter((seen) => seen.startsWith('v')).length, 26, 'all of the picture, to decode the last');
+    assert.ok(
+      times.every((ms) => ms > lastMs),
+      `behind what was sent: ${lastMs}, ${read}`,
+    );
+    assert.ok(times.at(-1)! <= lastMs + 80, `${times.at(-1)! - lastMs} ms on, in no time`);
+    assert.ok(read.filter((seen) => seen.startsWith('a')).length <= 3, `sound that would be heard at once: ${read}`);
+  }
+});
+
+test('sound goes on alone when the picture does not come any more, and waits for it at the beginning of a run', async (t) => {
+  const { broadcast, feeds } = onAir();
+  broadcast.attach(publisher);
+  await turn(broadcast, frame(0, true), sound(0));
+  const old = new Consumer(feeds, broadcast, 'flv');
+  await turn(broadcast, frame(40, true), sound(40));
+  broadcast.detach('reset', 1000);
+  broadcast.attach(publisher);
+  // Sound comes first: who begins there would be told that there is no picture.
+  await turn(broadcast, sound(0), sound(21));
+  const early = new Consumer(feeds, broadcast, 'flv');
+  early.take();
+  assert.ok(early.batches[0]!.video > 0);
+  await turn(broadcast, frame(40, true), sound(42));
+  assert.equal(early.cursor.metadata().videocodecid, 7);
+  // Now the camera dies, and sound goes on.
+  const [late, fresh] = [new Consumer(feeds, broadcast, 'flv'), new Consumer(feeds, broadcast, 'rtmp')];
+  late.take();
+  const feed = setInterval(() => void turn(broadcast, sound((ms += 20))), 20);
+  t.after(() => clearInterval(feed));
+  let ms = 60;
+  while (fresh.batches.length === 0) await once(fresh.news, 'more');
+  const newcomer = new Consumer(feeds, broadcast, 'flv');
+  newcomer.take();
+  assert.ok(newcomer.batches.length > 0, 'who comes then begins at once');
+  for (const { cursor } of [old, early, late, fresh, newcomer]) cursor.close();
+});
+
 test('a changed configuration begins a batch, and is the head of who begins there', async () => {
   const { broadcast, feeds } = onAir();
   broadcast.attach(publisher);

@@ -209,10 +209,13 @@ test('a player that does not read is cut after 20 s, one that loses frames for a
     metadata: () => ({}),
     dropped: 7,
     droppingMs: () => dropping,
+    dueInMs: () => 0,
+    rewind: () => {},
     ended: false,
     close: () => {},
   };
   const sink = {
+    id: 'player',
     write: () => false,
     metadata: () => Buffer.alloc(0),
     end: () => {},

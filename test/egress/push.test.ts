@@ -217,6 +217,24 @@ test('a change touches the platform that it is about and no other; names change 
   assert.ok(b.published[0]!.stopped, 'shutdown says goodbye');
 });
 
+test('a platform that is changed again and again has one connection at a time: the last waits for the first', async () => {
+  const goodbyeMs = 1500;
+  const receiver = await startRtmpReceiver('deaf');
+  const station = startStation({ timings: { goodbyeMs } });
+  const one = platform('a', url(receiver.port));
+  station.platforms = [one];
+  const encoder = await onAir(station);
+  await station.untilState('a', 'online');
+  const startMs = performance.now();
+  station.set([{ ...one, key: 'secret-2' }]);
+  await until('the first says goodbye', 5000, () => station.told('a').includes('disconnected changed'));
+  station.set([{ ...one, key: 'secret-3' }]);
+  await until('connected again', 10_000, () => receiver.attempts > 1);
+  assert.ok(performance.now() - startMs >= goodbyeMs - 10);
+  encoder.stop();
+  station.end();
+});
+
 test('R47 L44 G07 hostile services: each gets its true state, none is waited for, and a good one beside them misses nothing', async () => {
   const station = startStation({
     timings: { setupMs: 600, retryMs: 30_000, maxRetryMs: 60_000, refusedMs: 60_000, stallNoticeMs: 200, stallMs: 600 },
@@ -389,4 +407,51 @@ test('audio is kept, muted or silent, and a delay delays, each for its platform 
   assert.ok(late!.published[0]!.stopped);
   assert.equal(late!.published[0]!.frames.at(-1)!.hash, station.sent.at(-1));
   assert.equal(late!.published[0]!.frames.length, station.sent.length);
+});
+
+test('a delay is kept over connections: nobody is connected and silent, what waited goes out, and a short broadcast goes out whole', async () => {
+  const receiver = await startRtmpReceiver('impatient');
+  const station = startStation({ timings: { leadMs: 300, retryMs: 20, maxRetryMs: 50 } });
+  station.platforms = [platform('late', url(receiver.port), { delayMs: 2500 })];
+  const encoder = await onAir(station);
+  const startedMs = performance.now();
+  await until('it begins', 15_000, () => (receiver.published[0]?.frames.length ?? 0) > 30);
+  assert.ok(performance.now() - startedMs >= 2450);
+  assert.equal(receiver.attempts, 1, 'not connected before there is something to send');
+  assert.deepEqual(station.told('late'), ['connected']);
+  // The platform breaks off: the next connection goes on where this one was, and not a delay later.
+  const first = receiver.published[0]!;
+  receiver.manners = 'ok';
+  await receiver.kill();
+  await until('it is missed', 5000, () => station.status('late')!.state !== 'online', 5);
+  await receiver.open();
+  await until('it goes on', 5000, () => (receiver.published[1]?.frames.length ?? 0) > 10);
+  const second = receiver.published[1]!;
+  assertBegins(second);
+  assert.ok(
+    station.sent.indexOf(second.frames[0]!.hash) <= station.sent.indexOf(first.frames.at(-1)!.hash) + 1,
+    'nothing is missed',
+  );
+  encoder.stop();
+  station.leave();
+  await until(
+    'what was sent before the encoder left',
+    10_000,
+    () => second.frames.at(-1)!.hash === station.sent.at(-1),
+  );
+  assertContiguous(second, station.sent.slice(station.sent.indexOf(second.frames[0]!.hash)), 'the second connection');
+  station.end();
+  await until('goodbye', 5000, () => second.closed);
+
+  // It is over before its delay is: connected for it all the same.
+  const from = station.sent.length;
+  await station.claim();
+  for (const packet of clip.slice(0, 40)) station.write(packet);
+  station.end();
+  await until('the short one', 10_000, () => receiver.published[2]?.closed);
+  assert.deepEqual(
+    receiver.published[2]!.frames.map(({ hash }) => hash),
+    station.sent.slice(from),
+  );
+  assert.ok(receiver.published[2]!.stopped);
 });

@@ -65,6 +65,7 @@ test('S70 S72 S74 RTSP: media through our relay, digest and basic, no password i
 
   globalThis.process.kill(process!.pid, 'SIGKILL');
   await until('another one runs', 10_000, () => running().some(({ pid }) => pid !== process!.pid));
+  assert.equal(station.pulls.status(id)!.lastError!.code, 'ffmpeg_failed');
   await station.untilState(id, 'online');
   await until('a second run', 10_000, () => station.received.at(-1)!.run === 1);
   await station.change(id, { enabled: false });
@@ -134,6 +135,21 @@ test('SRT by the checked address; so many at a time; ffmpeg that is missing is s
     / -f mpegts -mode caller .*-passphrase 0123456789abc -i srt:\/\/127\.0\.0\.1:\d+ /,
   );
   assert.doesNotMatch(running()[0]!.command, /unknown/);
+
+  // The usual sound of broadcasts is left out, and the picture plays.
+  const [mp2Port] = (await freePorts(1)) as [number];
+  const mp2 = startChild('ffmpeg', [
+    ...args.slice(0, -2),
+    '-c:a',
+    'mp2',
+    '-f',
+    'mpegts',
+    `srt://127.0.0.1:${mp2Port}?mode=listener`,
+  ]);
+  after(() => mp2.stop('SIGKILL'));
+  await station.change(id, { url: `srt://127.0.0.1:${mp2Port}` });
+  await until('the picture of it', 20_000, () => station.received.filter(({ run }) => run === 1).length > 30);
+  assert.ok(station.received.every(({ run, kind }) => run === 0 || kind === 'video'));
 
   const second = await station.create({ enabled: true, url: `srt://127.0.0.1:${port + 1}` });
   await until(

@@ -13,6 +13,7 @@ import { type BroadcastEvent, LiveRegistry, type PullState, type PullStatus } fr
 import { createOutbound, type OutboundOptions } from '../../src/outbound/index.ts';
 import { openStore, type Principal, type Store } from '../../src/store/index.ts';
 import { FLV_DATA, FLV_VIDEO, frameHash, readFlvTags } from '../support/flv-frames.ts';
+import { bareHash } from '../support/media-frames.ts';
 import { until } from '../support/until.ts';
 
 /** A frame that reached a reader of the broadcast. */
@@ -84,8 +85,14 @@ export async function startPullStation(options: StationOptions = {}): Promise<Pu
         onRun: ({ number }) => {
           run = number;
         },
-        onPacket: ({ track: { kind }, key, data }) =>
-          void received.push({ kind, key, hash: frameHash(data), run, atMs: performance.now() }),
+        onPacket: (packet) =>
+          void received.push({
+            kind: packet.track.kind,
+            key: packet.key,
+            hash: bareHash(packet),
+            run,
+            atMs: performance.now(),
+          }),
         onPause: () => {},
         onEnd: () => {},
       });

@@ -167,6 +167,43 @@ test('a silent primary loses its place within the limit, keeps its connection, a
   registry.close();
 });
 
+test('bytes without frames are silence; a primary that relapses waits before it gets its place back; a dead standby is not replayed', async () => {
+  const { registry, claim, take, news } = onAir({ backupTakeoverMs: 300 });
+  const [primary, backup] = [new Source('primary'), new Source('backup')];
+  await claim(primary);
+  primary.write(frame(0, true));
+  await claim(backup, { priority: 1 });
+  let ms = 0;
+  // The primary pings, and sends no frame.
+  const feed = setInterval(() => {
+    primary.lastDataMs = monotonicMs();
+    backup.write(frame((ms += 10), ms % 100 === 0));
+  }, 10);
+  try {
+    await until('takeover', 15_000, () => registry.stats('id')!.active === 'backup');
+    primary.write(frame(5000, true));
+    assert.equal(registry.stats('id')!.active, 'primary', 'given back at once');
+    await until('takeover again', 15_000, () => registry.stats('id')!.active === 'backup');
+    primary.write(frame(9000, true));
+    assert.equal(registry.stats('id')!.active, 'backup', 'it has to be steady first');
+    await until('it is dead', 15_000, () => !primary.claim!.broadcast.standby!.isAlive(300));
+  } finally {
+    clearInterval(feed);
+  }
+  take();
+  const switches = news().filter((kind) => kind.includes('>'));
+  assert.deepEqual(switches, [
+    'primary>backup backup silent',
+    'backup>primary primary gave_back',
+    'primary>backup backup silent',
+  ]);
+  backup.close('reset');
+  assert.equal(take(), 'pause', 'nothing old is played again');
+  primary.write(frame(9100, true));
+  assert.equal(take(), 'run 4 v9100!');
+  registry.close();
+});
+
 test('without give_back the primary stands by; a dead connection that stands by is replaced, a living one is not', async () => {
   const { registry, claim, take, news } = onAir();
   const [backup, primary] = [new Source('backup'), new Source('primary')];

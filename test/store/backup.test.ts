@@ -101,7 +101,7 @@ test('S13 rotate-secret-key encrypts every sealed column anew; afterwards the ne
   const store = await openStore({ dataDir, log });
   const me = await first(store);
   const row = await store.liveStreams.create(me, { settings: { embed_password: 'secret' } });
-  const rotated = (await store.liveStreams.rotateKey(me, row.id, 60_000))!;
+  const rotated = (await store.liveStreams.rotateKey(me, row.id, { overlapMs: 60_000, which: 'primary' }))!;
   refused(liveapi(dataDir, ['rotate-secret-key']), /A server runs/);
   await store.close();
   const old = readFileSync(join(dataDir, 'secret.key'), 'utf8').trim();

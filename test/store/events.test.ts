@@ -241,9 +241,10 @@ test('L13 endpoints that do not answer get one place each and half of what is fr
   await store.webhookEndpoints.test(me, endpoint.id, { name: 'webhook-test', payload: {} });
   await drain(store);
   await Promise.all(Array.from({ length: 30 }, () => store.liveStreams.create(me, {})));
-  const due = await store.deliveries.claim({ limit: 20, perEndpoint: 4, leaseMs: 60_000 });
+  const due = await store.deliveries.claim({ limit: 20, unprovenLimit: 10, perEndpoint: 4, leaseMs: 60_000 });
   const healthy = due.filter(({ endpointId }) => endpointId === endpoint.id);
   assert.deepEqual([healthy.length, due.length - healthy.length], [4, 10]);
+  assert.ok(due.every(({ endpointId, proven }) => proven === (endpointId === endpoint.id)));
   const counts = Map.groupBy(due, ({ endpointId }) => endpointId);
   counts.delete(endpoint.id);
   assert.ok([...counts.values()].every((one) => one.length === 1));
@@ -305,7 +306,10 @@ test('L15 five days of nothing but failures disable an endpoint, with notice aft
   const enabled = (await store.webhookEndpoints.update(me, endpoint.id, { enabled: true }))!;
   assert.deepEqual([enabled.enabled, enabled.failingSinceMs, enabled.disabledReason], [true, null, null]);
   assert.equal(await next(), undefined);
-  assert.deepEqual(await store.deliveryLog.resendAll(me, endpoint.id, { state: 'dead' }), { resent: 2, more: false });
+  assert.deepEqual(await store.deliveryLog.resendAll(me, endpoint.id, { state: 'dead' }), {
+    resent: 2,
+    nextFromMs: null,
+  });
   const gone = await next();
   const dead = { kind: 'dead', reason: 'The receiver answered 410.' } as const;
   assert.deepEqual(await store.deliveries.finish(gone.id, attempt(410), dead), { endpointDisabled: true });
@@ -368,8 +372,14 @@ test('L14 the log keeps every attempt; one delivery or a range is sent anew, wit
   for (const one of due) await deliver(store, one);
 
   // What has arrived since is left out, and so is what is under way.
-  assert.deepEqual(await store.deliveryLog.resendAll(me, endpoint.id, { state: 'dead' }), { resent: 2, more: false });
-  assert.deepEqual(await store.deliveryLog.resendAll(me, endpoint.id, { state: 'dead' }), { resent: 0, more: false });
+  assert.deepEqual(await store.deliveryLog.resendAll(me, endpoint.id, { state: 'dead' }), {
+    resent: 2,
+    nextFromMs: null,
+  });
+  assert.deepEqual(await store.deliveryLog.resendAll(me, endpoint.id, { state: 'dead' }), {
+    resent: 0,
+    nextFromMs: null,
+  });
   const bodies = await drain(store);
   assert.deepEqual(
     bodies.map(({ payload }) => payload._id),

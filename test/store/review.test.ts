@@ -196,6 +196,89 @@ test('S56 counts hold when things are made at the same moment: endpoints, invita
   assert.equal((await store.invitations.list(me.organizationId, PAGE)).total, 1);
 });
 
+test('S56 one user owns fifty organizations at most, and a cut off attempt makes one', async (t) => {
+  const { store, me } = await open();
+  t.after(() => store.close());
+  const id = 'b'.repeat(24);
+  const first = await store.organizations.create(me.userId, 'Once', id);
+  assert.deepEqual(await store.organizations.create(me.userId, 'Once', id), first);
+  const made = await Promise.allSettled(Array.from({ length: 60 }, () => store.organizations.create(me.userId, 'x')));
+  assert.equal(made.filter(({ status }) => status === 'fulfilled').length, 48);
+  for (const one of made) if (one.status === 'rejected') assert.ok(coded('conflict')(one.reason), one.reason);
+  assert.equal(await store.organizations.delete(id), true);
+  await assert.rejects(store.organizations.create(me.userId, 'Once', id), coded('conflict'));
+  await store.organizations.create(me.userId, 'in its place');
+});
+
+test('S15 a link for a new password that an admin has made does not reach the organization that its user makes afterwards', async (t) => {
+  const { store, dataDir, me } = await open();
+  t.after(() => store.close());
+  await execute(dataDir, `update users set email = 'v@example.test' where id = '${me.userId}'`);
+  const { token } = await store.passwordResets.forMember(me.organizationId, me.userId);
+  await store.organizations.create(me.userId, 'My own');
+  await assert.rejects(store.passwordResets.accept(token, 'a new password'), coded('not_found'));
+});
+
+test('what has expired is forgotten, however much it is and whoever comes back', async (t) => {
+  const { store, dataDir, me } = await open();
+  t.after(() => store.close());
+  const day = 86_400_000;
+  const rows = async (table: string) =>
+    (await dump(dataDir)).split('\n').find((line) => line.startsWith(`["${table}"`))!;
+  await execute(
+    dataDir,
+    `with recursive n(i) as (select 1 union all select i + 1 from n where i < 12000)
+     insert into idempotency_keys (id, fingerprint, object_id, lease_until_ms, created_ms) select 'k' || i, '', '', 0, 1 from n`,
+  );
+  const { idempotency } = store;
+  await idempotency.begin({ sender: 's', key: 'kept', content: '' });
+  for (let i = 0; i < 2; i++) await store.sessions.create(me.userId, { userAgent: `agent ${i}`, address: '' });
+  await execute(dataDir, `update sessions set last_used_ms = ${Date.now() - 2 * day} where user_agent = 'agent 0'`);
+  const actor = { organizationId: me.organizationId, userId: me.userId, role: 'owner' } as const;
+  for (const email of ['old@example.test', 'new@example.test'])
+    await store.invitations.create(actor, { email, role: 'member' });
+  await execute(dataDir, `update invitations set expires_ms = 1 where email = 'old@example.test'`);
+  await execute(
+    dataDir,
+    `insert into password_resets (token_hash, user_id, expires_ms) values ('old-link', '${me.userId}', 1)`,
+  );
+  await store.deliveries.prune(Date.now());
+  const [keys, sessions, invitations, links] = await Promise.all(
+    ['idempotency_keys', 'sessions', 'invitations', 'password_resets'].map(rows),
+  );
+  assert.equal(JSON.parse(keys!)[1].length, 1);
+  assert.ok(sessions!.includes('agent 1') && !sessions!.includes('agent 0'));
+  assert.ok(invitations!.includes('new@') && !invitations!.includes('old@'));
+  assert.ok(!links!.includes('old-link'));
+});
+
+test('a broadcast that begins while its live stream is deleted is over before stream-removed, or never was', async (t) => {
+  const { store, me } = await open();
+  t.after(() => store.close());
+  for (let i = 0; i < 20; i++) {
+    const { id } = await store.liveStreams.create(me, {});
+    const broadcast = connected(`race${i}`, id);
+    const [, deleted] = await Promise.all([store.broadcasts.tell(broadcast), store.liveStreams.delete(me, id)]);
+    assert.equal(deleted, true);
+    await store.broadcasts.tell({ ...broadcast, number: 2, kind: 'disconnected', reason: 'deleted' });
+    const names = await namesOf(store, me, id);
+    assert.equal(names.at(-1), 'stream-removed', names.join());
+    assert.equal(names.includes('stream-connected'), names.includes('stream-disconnected'), names.join());
+  }
+});
+
+test('L14 what one call does not resend it says from when on to ask for', async (t) => {
+  const { store, dataDir, me } = await open();
+  t.after(() => store.close());
+  const endpoint = await addEndpoint(store, me);
+  await addBacklog(dataDir, me, endpoint, 10_100, 3);
+  await execute(dataDir, "update deliveries set state = 'delivered', due_ms = null, created_ms = number");
+  const resend = (fromMs?: number) => store.deliveryLog.resendAll(me, endpoint, { state: 'delivered', fromMs });
+  const { resent, nextFromMs } = (await resend())!;
+  assert.deepEqual([resent, nextFromMs], [10_000, 11_000]);
+  assert.deepEqual(await resend(nextFromMs!), { resent: 100, nextFromMs: null });
+});
+
 test('a change whose event cannot be written is taken back, and tells nobody; the next one is written', async (t) => {
   const { store, dataDir, me } = await open({ maxLiveStreams: 3 });
   t.after(() => store.close());

@@ -45,6 +45,7 @@ test('a database from before people had passwords: its owner and tokens go on, a
     environment: 'production',
     userId: owner,
     role: 'admin',
+    expiresMs: null,
   });
   assert.equal(await store.setup.needed(), true);
   const values = {

@@ -15,6 +15,7 @@ export type Manners =
   | 'reset' // resets it a moment after publishing began
   | 'deaf' // reads nothing once publishing has begun
   | 'slow' // reads a little now and then
+  | 'impatient' // hangs up on who has sent nothing for a second
   | 'babble' // sends what is not RTMP
   | 'flood' // never stops sending pings
   | 'move' // asks to reconnect elsewhere
@@ -168,6 +169,7 @@ function serve(socket: net.Socket, manners: Manners, published: Published[]): vo
       if (manners === 'reset') setImmediate(() => socket.resetAndDestroy());
       if (manners === 'deaf' || manners === 'slow') socket.pause();
       if (manners === 'slow') timers.push(setInterval(() => socket.resume(), SLOW_READ_MS));
+      if (manners === 'impatient') socket.setTimeout(1000, () => socket.destroy());
       if (manners === 'flood') {
         const ping = Buffer.from([2, 0, 0, 0, 0, 0, 6, 4, 0, 0, 0, 0, 0, 6, 0, 0, 0, 0]);
         const pings = Buffer.concat(Array.from({ length: 5000 }, () => ping));

@@ -127,6 +127,69 @@ test('L13 fifty endpoints that never answer delay nobody, and each live stream h
   t.diagnostic(`told alone after ${alone}, beside 50 dead endpoints after ${beside}`);
 });
 
+test('L17 of 1,040 endpoints that never answer 512 hold a place, and nothing is looked for any more', async (t) => {
+  const dataDir = mkdtempSync(join(tmpdir(), 'liveapi-outbox-'));
+  let [queries, asked] = [0, 0];
+  const onQuery = () => void queries++;
+  const crowded = await openStore({ dataDir, log, onQuery, ...(await databaseFor(dataDir)) });
+  const { token } = await crowded.bootstrap();
+  const { userId } = (await crowded.verifyToken(token!.id, token!.secret))!;
+  const ended = new AbortController();
+  const { url, received } = await receive();
+  const answering = createOutbound({ allow: ['127.0.0.1/32'], allowHttpWebhooks: true, ownListeners: () => [] });
+  const sender = createWebhookSender({
+    deliveries: crowded.deliveries,
+    outbound: {
+      // The dead ones: real sockets would be a thousand open files.
+      async request(to, options) {
+        if (to === url) return answering.request(to, options);
+        asked++;
+        await once(ended.signal, 'abort');
+        throw new Error('over');
+      },
+    },
+    retryMs: [3_600_000],
+    timeoutMs: 3_600_000,
+    log,
+  });
+  crowded.onEvent(() => sender.wake());
+  sender.start();
+  t.after(async () => {
+    ended.abort();
+    await Promise.all([sender.close(), answering.close()]);
+    await crowded.close();
+    rmSync(dataDir, { recursive: true });
+  });
+  const newOrganization = async () => ({
+    organizationId: (await crowded.organizations.create(userId, 'Tenant')).id,
+    environment: 'production' as const,
+    userId,
+  });
+  const healthy = await newOrganization();
+  await crowded.webhookEndpoints.create(healthy, { url });
+  const stream = await crowded.liveStreams.create(healthy, {});
+  await until('the healthy endpoint has answered', 20_000, () => received.length === 1);
+  for (let i = 0; i < 26; i++) {
+    const { organizationId } = await newOrganization();
+    for (const environment of ['production', 'development'] as const) {
+      const scope = { organizationId, environment, userId };
+      await Promise.all(
+        upTo(20).map(() => crowded.webhookEndpoints.create(scope, { url: 'https://dead.example.test/' })),
+      );
+      await crowded.liveStreams.create(scope, {});
+    }
+  }
+  await until('half of the places are taken', 60_000, () => asked >= 512);
+  const before = queries;
+  for (const i of upTo(10)) {
+    await crowded.liveStreams.update(healthy, stream.id, { enabled: i % 2 === 0 });
+    await until('the healthy endpoint is told', 20_000, () => received.length === 1 + i);
+  }
+  assert.equal(asked, 512);
+  t.diagnostic(`${queries - before} statements for ten changes beside 1,040 dead endpoints`);
+  assert.ok(queries - before < 400, `${queries - before} statements`);
+});
+
 test('L16 encoders that come and go all the time: events in pairs and in order, and nothing is left in the queue', async (t) => {
   const { url, received } = await receive();
   const scope = await newScope();

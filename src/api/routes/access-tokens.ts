@@ -39,10 +39,14 @@ export const accessTokenRoutes: FastifyPluginAsyncTypebox<{ store: Pick<Store, '
         const message = `An access token of ${principal.environment} makes none of ${environment}: use one of ${environment}, or sign in.`;
         throw new CodedError('forbidden', message);
       }
-      const expiresMs = body.expires_at === undefined ? null : readExpiry(body.expires_at);
+      const expiresMs = body.expires_at === undefined ? principal.expiresMs : readExpiry(body.expires_at);
+      if (principal.expiresMs !== null && expiresMs! > principal.expiresMs) {
+        const message = `An access token makes none that outlives it: expires_at must be at most ${isoTime(principal.expiresMs)}.`;
+        throw new CodedError('forbidden', message);
+      }
       const values = { name: body.name, role: body.role, expiresMs };
       const row = await tokens.create({ ...principal, environment }, values, objectIdOf(request));
-      audit(request, 'access token made', { token: row.id, role: row.role, environment });
+      audit(request, 'access token made', { token: row.id, role: row.role, environment, by: principal.tokenId });
       return { ...toAccessToken(row), secret: row.secret };
     },
   );

@@ -112,7 +112,8 @@ export const deliveryRoutes: FastifyPluginAsyncTypebox<DeliveryRoutesOptions> = 
         state,
       });
       if (!resent) throw endpointNotFound();
-      return resent;
+      const { nextFromMs } = resent;
+      return { resent: resent.resent, more: nextFromMs !== null, next_from: isoTimeOrNull(nextFromMs) };
     },
   );
 

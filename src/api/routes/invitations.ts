@@ -32,14 +32,16 @@ export const invitationRoutes: FastifyPluginAsyncTypebox<PeopleOptions> = async 
         response: { 200: NewInvitation },
       },
     },
-    async (request) => {
+    async (request, reply) => {
       const { principal, body } = request;
       const values = { email: readEmail(body.email), role: body.role ?? 'member' };
+      if (mail) options.guesses.countInvitation(reply, principal.organizationId, values.email);
       const { row, token } = await invitations.create(principal, values);
       // Behind `#`, which browsers send to nobody.
       const url = `${addresses.publicUrl}/dashboard/invitation#${token}`;
       const organization = await organizations.get(principal.organizationId);
-      const text = `You are invited to join ${organization?.name}. The link is for you alone and works for seven days:\n\n${url}\n`;
+      const name = wordsOf(organization?.name ?? '');
+      const text = `You are invited to join ${name}. The link is for you alone and works for seven days:\n\n${url}\n`;
       mail?.send({ to: row.email, subject: 'An invitation to LiveAPI', text });
       audit(request, 'invited', { invitation: row.id, role: row.role });
       // Only the mailbox proves whose address it is: whoever invites does not get to see what is mailed there.
@@ -107,6 +109,13 @@ export const invitationRoutes: FastifyPluginAsyncTypebox<PeopleOptions> = async 
   allowOnly(app, '/invitations/accept', ['POST'], { config: { open: true } });
   allowOnly(app, '/invitations/:id', ['DELETE']);
 };
+
+/** A name in a mail to somebody who may not know us: nothing in it reads as an address or as lines of its own. */
+const wordsOf = (name: string): string =>
+  name
+    .replace(/[^\p{L}\p{M}\p{N}&'()-]+/gu, ' ')
+    .trim()
+    .slice(0, 60) || 'an organization';
 
 const toInvitation = (row: InvitationRow): Invitation => ({
   _id: row.id,

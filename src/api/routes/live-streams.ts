@@ -129,7 +129,8 @@ export const liveStreamRoutes: FastifyPluginAsyncTypebox<ResourceOptions> = asyn
       const { overlap_s, which } = request.body;
       if (which === 'backup' && overlap_s > 0)
         throw new CodedError('bad_request', 'overlap_s must be 0: the backup key has no overlap.');
-      const row = await liveStreams.rotateKey(request.principal, request.params.id, overlap_s * 1000, which);
+      const rotation = { overlapMs: overlap_s * 1000, which, attempt: objectIdOf(request) };
+      const row = await liveStreams.rotateKey(request.principal, request.params.id, rotation);
       if (!row) throw liveStreamNotFound();
       // Without an overlap somebody is to be locked out, on air or not.
       if (overlap_s === 0) live.stop(row.id, 'key_rotated', which);

@@ -3,6 +3,7 @@ import { CodedError } from '../../base/index.ts';
 import { Organization, OrganizationChange, OrganizationList, PageQuery, Success } from '../../contract/index.ts';
 import type { OrganizationRow, Principal } from '../../store/index.ts';
 import { allowOnly } from '../errors.ts';
+import { objectIdOf } from '../idempotency.ts';
 import { listAnswer, pageOf } from '../paging.ts';
 import { audit, type PeopleOptions, toOrganization } from '../people.ts';
 import { IdParams } from '../resource.ts';
@@ -52,7 +53,7 @@ export const organizationRoutes: FastifyPluginAsyncTypebox<PeopleOptions> = asyn
       },
     },
     async (request) => {
-      const row = await organizations.create(request.principal.userId, request.body.name);
+      const row = await organizations.create(request.principal.userId, request.body.name, objectIdOf(request));
       audit(request, 'organization made', { organization: row.id });
       return toOrganization(row);
     },

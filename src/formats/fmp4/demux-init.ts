@@ -44,11 +44,14 @@ const CODECS: Readonly<Record<string, string>> = {
 /** ISO 14496-1, table 5: MPEG-4 audio, and MPEG-2 AAC. */
 const AAC_OBJECT_TYPES = [0x40, 0x66, 0x67, 0x68];
 const MAX_TRACKS = 32;
+/** Only whole files have more: they list all their frames in there. */
+const MAX_MOOV = 1 << 20;
 
 /** The video and audio tracks of an initialization segment, in its order. Throws `media_invalid` when it cannot be read. */
 export function readTracks(data: Buffer): SourceTrack[] {
   return withinBoxes(() => {
     const moov = needBox(data, 'moov').body;
+    if (moov.length > MAX_MOOV) throw unreadable('moov is too large');
     const mvhd = needBox(moov, 'mvhd').body;
     const movieTimescale = mvhd.readUInt32BE(mvhd[0] === 1 ? 20 : 12);
     const inside = looseBoxes(moov);

@@ -1,5 +1,8 @@
 import { ChunkStreamId, MessageType, UserControl } from './message-type.ts';
 
+/** The chunk size of messages that are made once for many peers, and so of every connection that they are sent over. */
+export const SHARED_CHUNK_BYTES = 60_000;
+
 /**
  * One message as chunks: a fmt 0 header, then fmt 3. Such bytes depend on nothing sent before, so they can go to many peers.
  * `timestamp` is taken modulo 2^32; from 0xffffff on it is extended, and repeated in every chunk (RTMP 1.0 section 5.3.1.3).

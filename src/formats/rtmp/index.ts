@@ -3,7 +3,7 @@
 // Called by ingest, egress and the demo; calls base, formats/amf and formats/flv. A session starts with its first
 // bytes and holds nothing that needs closing: sockets, deadlines and authorisation are the caller's.
 export { ChunkReader, type MessageHandler } from './chunk-reader.ts';
-export { ChunkWriter, withStreamId, writeMessage } from './chunk-writer.ts';
+export { ChunkWriter, SHARED_CHUNK_BYTES, withStreamId, writeMessage } from './chunk-writer.ts';
 export { type ClientEvents, type ClientOptions, ClientSession, type ClientState } from './client-session.ts';
 export { extractKey, type StreamKey } from './extract-key.ts';
 export { AUTHORISED_LIMITS, type ChunkLimits, UNAUTHORISED_LIMITS } from './limits.ts';
@@ -17,3 +17,4 @@ export {
   ServerSession,
   type SessionState,
 } from './server-session.ts';
+export { statusCode } from './status-code.ts';

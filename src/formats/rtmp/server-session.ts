@@ -172,8 +172,8 @@ export class ServerSession {
   }
 
   /**
-   * Starts the player. From here on whoever owns the socket may write whole messages of its own between our answers: on message
-   * stream 1 and in chunks of our size, each with a fmt 0 header (`writeMessage`).
+   * Starts the player. From here on whoever owns the socket may write whole messages of its own between our answers: on the message
+   * stream of its request and in chunks of our size, each with a fmt 0 header (`writeMessage`).
    */
   acceptPlay(): void {
     if (this.#state !== 'asking') throw new Error(`acceptPlay in state ${this.#state}`);

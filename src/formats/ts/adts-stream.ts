@@ -85,8 +85,10 @@ export class AdtsStream {
 
   #resync(bytes: Buffer, from: number): number {
     this.#dropped('AAC: bytes between two ADTS frames');
-    let at = bytes.indexOf(0xff, from);
-    while (at >= 0 && at + 1 < bytes.length && (bytes[at + 1]! & 0xf6) !== 0xf0) at = bytes.indexOf(0xff, at + 1);
-    return at < 0 ? bytes.length : at;
+    let at = from;
+    // Byte by byte: `indexOf` costs more where every byte is the one looked for.
+    while (at < bytes.length && (bytes[at] !== 0xff || (at + 1 < bytes.length && (bytes[at + 1]! & 0xf6) !== 0xf0)))
+      at++;
+    return at;
   }
 }

@@ -1,3 +1,4 @@
+import { CodedError } from '../../base/index.ts';
 import {
   type AvcConfig,
   avcConfigFromFrame,
@@ -15,6 +16,8 @@ const START_CODE = Buffer.from([0, 0, 0, 1]);
 const TIMESCALE = 90_000;
 /** NAL units that wait for their picture: parameter sets and messages. */
 const MAX_WAITING = 65_536;
+/** Of one PES packet: each costs an object, however small it is. */
+const MAX_NALS = 4096;
 
 /** An access unit in the making. Of several parameter sets the first counts, as in a configuration record. */
 class Unit {
@@ -53,12 +56,16 @@ export class AvcStream {
 
   /**
    * One PES packet's bytes: usually one access unit; more are told apart by their delimiters. Times at 90 kHz, without wraps.
-   * Frames before the first parameter sets are left out. Throws `media_invalid` for parameter sets that cannot be read.
+   * Frames before the first parameter sets are left out. Throws `media_invalid` for parameter sets that cannot be read, and for more
+   * NAL units than a frame can have.
    */
   take(data: Buffer, pts: number, dts: number): void {
     let [unitPts, unitDts] = [pts, dts];
     let unit = this.#waiting;
+    this.#waiting = new Unit();
+    let left = MAX_NALS;
     forEachAnnexBNal(data, (nal) => {
+      if (--left < 0) throw new CodedError('media_invalid', 'H.264: a frame has too many NAL units');
       // What comes before the first slice, parameter sets above all, belongs to it.
       if ((nal[0]! & 31) === NAL_AUD && unit.slices) {
         this.#packet(unit, unitPts, unitDts);
@@ -69,7 +76,6 @@ export class AvcStream {
       }
       unit.add(nal);
     });
-    this.#waiting = new Unit();
     if (unit.slices) this.#packet(unit, unitPts, unitDts);
     // The bytes are good for this call only.
     else if (unit.bytes <= MAX_WAITING) for (const nal of unit.nals) this.#waiting.add(Buffer.from(nal));

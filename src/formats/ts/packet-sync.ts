@@ -15,8 +15,6 @@ export class PacketSync {
   #held: Buffer = Buffer.alloc(0);
   #stride = 0;
   #noise = 0;
-  /** How often the packets' rhythm was lost. */
-  losses = 0;
 
   /** `visit` gets 188 bytes at an offset, which are good for the call only. */
   constructor(visit: (bytes: Buffer, at: number) => void) {
@@ -38,7 +36,6 @@ export class PacketSync {
       if (at + this.#stride > bytes.length) break;
       if (bytes[at] !== SYNC) {
         this.#stride = 0;
-        this.losses++;
         continue;
       }
       this.#noise = 0;

@@ -1,5 +1,3 @@
-/** No frame is larger, and a PES packet that does not end must not grow the process. */
-const MAX_PES = 8 << 20;
 const FIRST_BUFFER = 32_768;
 
 /** What one PES packet held. */
@@ -16,6 +14,7 @@ export class Pes {
   readonly #take: (content: PesContent) => void;
   readonly #dropped: (reason: string) => void;
   readonly #joins: boolean;
+  readonly #maxBytes: number;
   #buffer = Buffer.allocUnsafeSlow(FIRST_BUFFER);
   #size = 0;
   #open = false;
@@ -26,10 +25,16 @@ export class Pes {
 
   /**
    * `joins`: a packet without a time goes on with the access unit of the one before it, so a packet ends where the next one with
-   * a time begins. Otherwise it ends where it says, too.
+   * a time begins. Otherwise it ends where it says, too. More than `maxBytes` are dropped: a packet that does not end must not grow
+   * the process.
    */
-  constructor(joins: boolean, take: (content: PesContent) => void, dropped: (reason: string) => void) {
+  constructor(
+    { joins, maxBytes }: { readonly joins: boolean; readonly maxBytes: number },
+    take: (content: PesContent) => void,
+    dropped: (reason: string) => void,
+  ) {
     this.#joins = joins;
+    this.#maxBytes = maxBytes;
     this.#take = take;
     this.#dropped = dropped;
   }
@@ -85,13 +90,13 @@ export class Pes {
 
   #append(bytes: Buffer): void {
     const size = this.#size + bytes.length;
-    if (size > MAX_PES) {
-      this.#dropped('a PES packet of more than 8 MiB');
+    if (size > this.#maxBytes) {
+      this.#dropped(`a PES packet of more than ${this.#maxBytes >> 10} KiB`);
       this.#close();
       return;
     }
     if (size > this.#buffer.length) {
-      const larger = Buffer.allocUnsafeSlow(Math.min(MAX_PES, Math.max(size, this.#buffer.length * 2)));
+      const larger = Buffer.allocUnsafeSlow(Math.min(this.#maxBytes, Math.max(size, this.#buffer.length * 2)));
       this.#buffer.copy(larger, 0, 0, this.#size);
       this.#buffer = larger;
     }

@@ -6,12 +6,15 @@ import { AvcStream } from './avc-stream.ts';
 import { PacketSync, TS_PACKET } from './packet-sync.ts';
 import { Pes } from './pes.ts';
 import { type ProgramStream, readPat, readPmt, Sections } from './sections.ts';
-import { isCarried, streamKind } from './stream-types.ts';
+import { isCarried, type StreamKind, streamKind } from './stream-types.ts';
 import { signedDistance, Unwrapper } from './unwrap.ts';
 
 const PAT_PID = 0;
 /** Packets without a program, after which it is clear that there is none: five megabytes. */
 const MAX_WITHOUT_PROGRAM = 28_000;
+/** No frame is larger; and of sound a PES packet holds a few frames at most. */
+const MAX_VIDEO_PES = 8 << 20;
+const MAX_AUDIO_PES = 256 << 10;
 /** Messages may name sizes, and so be different each time. */
 const MAX_TOLD = 20;
 
@@ -131,8 +134,10 @@ export class TsDemuxer {
       const ofKind = streams.filter((stream) => streamKind(stream)?.kind === kind);
       const carried = ofKind.find((stream) => isCarried(streamKind(stream)));
       if (carried) chosen.push(carried);
-      else if (ofKind[0]) this.#unsupported(ofKind[0]);
+      else if (ofKind[0]) this.#unsupported(streamKind(ofKind[0])!);
     }
+    if (streams.length > 0 && streams.every((stream) => !streamKind(stream)))
+      this.#unsupported({ kind: 'video', codec: 'unknown' });
     for (const [pid, { type, reader }] of this.#pids) {
       if (type === 0 || chosen.some((stream) => stream.pid === pid && stream.type === type)) continue;
       reader.flush();
@@ -148,7 +153,7 @@ export class TsDemuxer {
   #video(): PidReader {
     const frames = new AvcStream(this.#emit);
     const pes = new Pes(
-      true,
+      { joins: true, maxBytes: MAX_VIDEO_PES },
       ({ data, pts, dts }) => {
         if (pts === null) {
           this.#drop('H.264: a frame without a time');
@@ -165,7 +170,7 @@ export class TsDemuxer {
   #audio(): PidReader {
     const frames = new AdtsStream(this.#emit, (reason) => this.#drop(reason));
     const pes = new Pes(
-      false,
+      { joins: false, maxBytes: MAX_AUDIO_PES },
       ({ data, pts }) => this.#attempt(() => frames.take(data, pts === null ? null : this.#clock.unwrap(pts))),
       (reason) => this.#drop(reason),
     );
@@ -195,8 +200,7 @@ export class TsDemuxer {
     this.#notices.dropped(reason);
   }
 
-  #unsupported(stream: ProgramStream): void {
-    const { kind, codec } = streamKind(stream)!;
+  #unsupported({ kind, codec }: StreamKind): void {
     if (this.#told.has(`${kind} ${codec}`)) return;
     this.#told.add(`${kind} ${codec}`);
     this.#notices.unsupported(kind, codec);

@@ -163,7 +163,8 @@ function publisherEnd({ code }: SourceEnd): PublisherEnd {
 
 const LOOP: SourceEnd = {
   code: 'loop',
-  message: 'This source comes from this live stream itself, over its platforms: pull from somewhere else.',
+  message:
+    'This source comes from this live stream itself, over its platforms or its playback URL: pull from somewhere else.',
   permanent: true,
 };
 const TIMEOUT: SourceEnd = {

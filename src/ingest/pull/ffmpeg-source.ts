@@ -1,8 +1,9 @@
 import { CodedError } from '../../base/index.ts';
-import { FFMPEG_MISSING, type Ffmpeg, type FfmpegJob, type FfmpegProcess } from './ffmpeg.ts';
-import { FlvInput } from './flv-input.ts';
+import { TsDemuxer } from '../../formats/ts/index.ts';
+import { UNREACHABLE } from '../../outbound/index.ts';
+import { FFMPEG_MISSING, type Ffmpeg, type FfmpegExit, type FfmpegJob, type FfmpegProcess } from './ffmpeg.ts';
 import type { PullProtocol, Source, SourceContext, SourceEnd, SourceEvents } from './source.ts';
-import { endOfError, SOURCE_ENDED } from './source-end.ts';
+import { endOfError, SOURCE_ENDED, unsupportedVideo } from './source-end.ts';
 
 /** What ffmpeg is to open. */
 export interface FfmpegInput extends FfmpegJob {
@@ -42,16 +43,30 @@ export function ffmpegSource(
     if (signal.aborted) return;
     input = await prepare(signal);
     if (signal.aborted) return input.release?.();
-    const flv = new FlvInput(events, context, end);
-    const data = (bytes: Buffer) => {
-      began = true;
+    const demuxer = new TsDemuxer((packet) => signal.aborted || events.packet(packet), {
+      unsupported: (kind, codec) => {
+        if (signal.aborted) return;
+        events.unsupported(kind, codec);
+        if (kind === 'video') end(unsupportedVideo(codec));
+      },
+      dropped: (reason) => context.log.info({ reason }, 'frame of the source dropped'),
+    });
+    const read = (demux: () => void) => {
       try {
-        if (!signal.aborted) flv.push(bytes);
+        if (!signal.aborted) demux();
       } catch (error) {
         end(endOfError(error, context.log));
       }
     };
-    const ended = (words: string) => end(input?.reason?.() ?? endOfWords(words, began));
+    const data = (bytes: Buffer) => {
+      began = true;
+      events.progress(bytes.length);
+      read(() => demuxer.write(bytes));
+    };
+    const ended = (exit: FfmpegExit) => {
+      read(() => demuxer.flush());
+      end(input?.reason?.() ?? endOfExit(exit, began));
+    };
     running = await ffmpeg.start(input, { data, ended }, signal);
     if (signal.aborted) running.kill();
   }
@@ -72,21 +87,23 @@ function endOfStart(error: unknown, { log }: SourceContext): SourceEnd {
 }
 
 /** ffmpeg's words may hold the address with its secrets: one of ours stands for them. */
-function endOfWords(words: string, began: boolean): SourceEnd {
-  if (/codec .* (not compatible|not supported)|Video codec|Audio codec/i.test(words))
+function endOfExit({ how, words }: FfmpegExit, began: boolean): SourceEnd {
+  if (how === 'too_busy')
+    return {
+      code: 'ffmpeg_failed',
+      message: 'ffmpeg took too much processor time for this source, and was ended.',
+      permanent: false,
+    };
+  if (how === 'finished' && (began || words.trim() === '')) return SOURCE_ENDED;
+  if (!began && /codec .* (not compatible|not supported)|codec not currently supported/i.test(words))
     return {
       code: 'media_unsupported',
       message: 'The source sends a codec that is not carried: choose H.264 and AAC there.',
       permanent: true,
     };
-  if (began || words.trim() === '') return SOURCE_ENDED;
-  if (/invalid data|could not find codec|does not contain any stream|not contain/i.test(words))
+  if (!began && /invalid data|could not find codec|does not contain any stream|not contain/i.test(words))
     return { code: 'bad_answer', message: 'The source sends what cannot be read.', permanent: false };
   if (/timed out|refused|input\/output|unreachable|connection|reset/i.test(words))
-    return {
-      code: 'unreachable',
-      message: 'The destination could not be reached, or gave no complete answer in time.',
-      permanent: false,
-    };
-  return { code: 'ffmpeg_failed', message: 'ffmpeg could not read the source.', permanent: false };
+    return { code: 'unreachable', message: UNREACHABLE, permanent: false };
+  return { code: 'ffmpeg_failed', message: 'ffmpeg could not read the source, or broke down.', permanent: false };
 }

@@ -11,11 +11,19 @@ export interface FfmpegJob {
   readonly input: readonly string[];
 }
 
+/** How ffmpeg went. */
+export interface FfmpegExit {
+  /** By itself at the end of its input; by a failure, a signal or a limit; or by us, as it computed instead of copying. */
+  readonly how: 'finished' | 'failed' | 'too_busy';
+  /** The end of what it complained of, for telling one cause from another; a stranger's, may hold secrets. */
+  readonly words: string;
+}
+
 export interface FfmpegEvents {
-  /** FLV, as ffmpeg writes it. */
+  /** An MPEG transport stream, as ffmpeg writes it. */
   data(bytes: Buffer): void;
-  /** It is gone. `words`: the end of what it complained of, for telling one cause from another; a stranger's, may hold secrets. */
-  ended(words: string): void;
+  /** It is gone. */
+  ended(exit: FfmpegExit): void;
 }
 
 /** One running ffmpeg. */
@@ -35,7 +43,7 @@ const TICKS_PER_S = 100;
 const LOOK_UP_MS = 10_000;
 const MAX_WORDS = 4096;
 
-/** Runs ffmpeg: so many at a time, each with limits, none longer than we live. It copies to FLV on its standard output, and decodes nothing. */
+/** Runs ffmpeg: so many at a time, each with limits, none longer than we live. It copies to MPEG-TS on its standard output, and decodes nothing. */
 export class Ffmpeg {
   readonly #max: number;
   readonly #log: Logger;
@@ -52,14 +60,9 @@ export class Ffmpeg {
     return (await this.#tools()).ffmpeg !== null;
   }
 
-  /** Processes that are not gone yet. */
-  get running(): number {
-    return this.#running.size;
-  }
-
   /**
    * Starts one, unless `signal` is aborted first; from then on aborting it does nothing.
-   * @throws CodedError not_found when ffmpeg is not there, too_many_requests when all places are taken
+   * @throws CodedError not_found when ffmpeg is not there, too_many_requests when all places are taken or the system has none
    */
   async start({ protocols, input }: FfmpegJob, events: FfmpegEvents, signal: AbortSignal): Promise<FfmpegProcess> {
     const { ffmpeg, prlimit, setpriv } = await this.#tools();
@@ -75,7 +78,8 @@ export class Ffmpeg {
       ...['-nostdin', '-hide_banner', '-loglevel', 'error', '-protocol_whitelist', protocols.join(',')],
       ...input,
       ...['-map', '0:v:0?', '-map', '0:a:0?', '-sn', '-dn', '-map_metadata', '-1', '-c', 'copy'],
-      ...['-flvflags', 'no_duration_filesize', '-flush_packets', '1', '-f', 'flv', 'pipe:1'],
+      // A container that takes every codec: what we do not carry is left out by us, and named. One frame of sound a PES packet.
+      ...['-flush_packets', '1', '-muxdelay', '0', '-pes_payload_size', '0', '-f', 'mpegts', 'pipe:1'],
     ];
     const child = spawn(command[0]!, command.slice(1), {
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -86,19 +90,23 @@ export class Ffmpeg {
     });
     let words = '';
     let killed = false;
+    // Before anything else: an error that nobody listens to ends the process.
+    child.on('error', (error) => {
+      words = error.message;
+    });
+    const { stdout, stderr } = child;
+    // Without file descriptors for its pipes there is no child, and it has no streams, whatever the types say.
+    if (!(stdout as typeof stdout | undefined) || !(stderr as typeof stderr | undefined)) throw NO_ROOM();
     const kill = () => {
       killed = true;
       if (child.pid !== undefined && child.exitCode === null && child.signalCode === null) killGroup(child.pid);
-      child.stdout.destroy();
-      child.stderr.destroy();
+      stdout.destroy();
+      stderr.destroy();
     };
-    const watch = this.#watch(child, kill, () => events.ended('too much processor time'));
-    child.stdout.on('data', (bytes: Buffer) => killed || events.data(bytes));
-    child.stderr.on('data', (bytes: Buffer) => {
+    const watch = this.#watch(child, kill, () => events.ended({ how: 'too_busy', words }));
+    stdout.on('data', (bytes: Buffer) => killed || events.data(bytes));
+    stderr.on('data', (bytes: Buffer) => {
       words = (words + bytes.toString('latin1')).slice(-MAX_WORDS);
-    });
-    child.on('error', (error) => {
-      words = error.message;
     });
     const gone = new Promise<void>((resolve) => {
       child.on('close', (code, signalName) => {
@@ -106,7 +114,7 @@ export class Ffmpeg {
         this.#running.delete(child);
         this.#log.debug({ pid: child.pid, code, signal: signalName }, 'ffmpeg ended');
         resolve();
-        if (!killed) events.ended(words);
+        if (!killed) events.ended({ how: code === 0 ? 'finished' : 'failed', words });
       });
     });
     this.#running.set(child, gone);
@@ -152,6 +160,9 @@ export class Ffmpeg {
 
 export const FFMPEG_MISSING =
   'RTSP and SRT need ffmpeg, which is not installed on this server: install it, or pull RTMP, HLS, MPEG-TS or FLV.';
+
+const NO_ROOM = (): CodedError =>
+  new CodedError('too_many_requests', 'This server cannot start ffmpeg now: it has no file descriptors left.');
 
 interface Tools {
   readonly ffmpeg: string | null;

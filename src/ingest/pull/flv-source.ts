@@ -1,10 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { FlvInput } from './flv-input.ts';
+import { HEAD_MS, IDLE_MS } from './http-limits.ts';
 import type { MakeSource, SourceEnd } from './source.ts';
 import { endOfError, endOfStatus, SOURCE_ENDED } from './source-end.ts';
 
-const HEAD_MS = 10_000;
-const IDLE_MS = 10_000;
 /** Live servers begin with a few seconds in a burst; what is further ahead of the clock is a file, and is read as fast as it plays. */
 const MAX_AHEAD_MS = 5000;
 /** Read between two looks at the clock: little enough that a file of low bit rate does not pause for long. */

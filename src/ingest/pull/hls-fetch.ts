@@ -1,10 +1,16 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { CodedError } from '../../base/index.ts';
+import { CodedError, monotonicMs } from '../../base/index.ts';
 import type { ByteRange } from '../../formats/m3u8/index.ts';
+import { HEAD_MS, IDLE_MS } from './http-limits.ts';
 import type { SourceContext, SourceEnd, SourceEvents } from './source.ts';
 import { endOfStatus } from './source-end.ts';
 
-const IDLE_MS = 10_000;
+/** Chunks below this are not how media is sent: each costs as much as a thousand bytes. The first ones are free. */
+const LEAST_CHUNK = 64;
+const FREE_CHUNKS = 1024;
+/** For each millisecond that a source's bytes take, so many are left to everybody else. */
+const REST = 2;
+const FIRST_BYTES = 65_536;
 const MAX_COOKIES = 20;
 const MAX_COOKIE_LENGTH = 4096;
 
@@ -46,9 +52,9 @@ export class HlsFetch {
 
   /**
    * The whole of a resource, or the piece that is asked for.
-   * @throws SourceFailure for other answers than 200 and 206, compressed and too large ones; CodedError destination_…
+   * @throws SourceFailure for other answers than 200 and 206, for what is compressed, too large or in crumbs; CodedError destination_…
    */
-  async get(url: string, { maxBytes, headMs = 10_000, range }: FetchOptions): Promise<Fetched> {
+  async get(url: string, { maxBytes, headMs = HEAD_MS, range }: FetchOptions): Promise<Fetched> {
     const { host } = new URL(url);
     const cookie = [...(this.#cookies.get(host) ?? [])].map((pair) => pair.join('=')).join('; ');
     const answer = await this.#context.outbound.stream(url, {
@@ -66,23 +72,38 @@ export class HlsFetch {
       this.#keepCookies(new URL(answer.url).host, answer.headers['set-cookie']);
       const encoding = answer.headers['content-encoding'];
       if (encoding !== undefined && encoding !== 'identity') throw badAnswer('compressed, which was not asked for');
-      const chunks: Buffer[] = [];
+      let read = Buffer.allocUnsafeSlow(FIRST_BYTES);
+      let chunks = 0;
       // A server that does not know ranges sends all of it; read no further than the piece.
       const end = range && answer.status === 200 ? range.offset + range.length : maxBytes;
       let length = 0;
       for await (const bytes of answer.body) {
         this.#events.progress(bytes.length);
-        chunks.push(bytes);
+        if (length + bytes.length > maxBytes) throw badAnswer(`larger than ${sizeOf(maxBytes)}`);
+        if (length + bytes.length > read.length)
+          read = Buffer.concat([read], Math.max(length + bytes.length, 2 * read.length));
+        bytes.copy(read, length);
         length += bytes.length;
-        if (length > maxBytes) throw badAnswer(`larger than ${maxBytes >> 20} MiB`);
+        if (++chunks > FREE_CHUNKS + length / LEAST_CHUNK) throw badAnswer('cut into crumbs');
         if (length >= end) break;
       }
-      const body = Buffer.concat(chunks);
+      // What is kept of it would keep the room to grow as well.
+      const body = length * 2 < read.length ? Buffer.from(read.subarray(0, length)) : read.subarray(0, length);
       if (!range) return { url: answer.url, body };
       const from = answer.status === 200 ? range.offset : 0;
       return { url: answer.url, body: body.subarray(from, from + range.length) };
     } finally {
       answer.close();
+    }
+  }
+
+  /** Does a piece of work, and then rests twice as long: no source takes more than its share of our time. @throws as `wait`, and what `work` throws */
+  async share<T>(work: () => T): Promise<T> {
+    const startedMs = monotonicMs();
+    try {
+      return work();
+    } finally {
+      await this.wait(REST * (monotonicMs() - startedMs));
     }
   }
 
@@ -114,6 +135,8 @@ export function resolveUri(uri: string, base: string): string {
   if (url.origin === from.origin && !url.username) [url.username, url.password] = [from.username, from.password];
   return url.href;
 }
+
+const sizeOf = (bytes: number): string => (bytes < 1 << 20 ? `${bytes >> 10} KiB` : `${bytes >> 20} MiB`);
 
 const badAnswer = (what: string): SourceFailure =>
   new SourceFailure({

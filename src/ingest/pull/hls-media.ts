@@ -9,15 +9,25 @@ import { SourceFailure } from './hls-fetch.ts';
 
 type Demuxer = TsDemuxer | Fmp4Demuxer | PackedAudioDemuxer;
 
+/** Of one segment: three minutes of 60 pictures a second with their sound. Bytes alone bound nothing: a frame may have one. */
+const MAX_FRAMES = 20_000;
+/** Read in one turn of the event loop. */
+const SLICE_BYTES = 128 << 10;
+
+/** Does a piece of work, and rests afterwards. @throws when the source is closed, and what `work` throws */
+type Share = <T>(work: () => T) => Promise<T>;
+
 /** Turns the segments of one rendition into packets, whatever they are. */
 export class HlsMedia {
   readonly #notices: Notices;
+  readonly #share: Share;
   #demuxer: Demuxer | null = null;
   #packets: Packet[] = [];
   #bytesBefore = 0;
 
-  constructor(notices: Notices) {
+  constructor(notices: Notices, share: Share) {
     this.#notices = notices;
+    this.#share = share;
   }
 
   /** An EXT-X-MAP: what the segments behind it need. @throws CodedError media_invalid */
@@ -29,24 +39,34 @@ export class HlsMedia {
    * A segment or a part of one: its frames. `last`: nothing follows in its segment.
    * @throws CodedError media_invalid
    */
-  read(data: Buffer, last: boolean): Packet[] {
+  async read(data: Buffer, last: boolean): Promise<Packet[]> {
     const begins = this.#bytesBefore === 0;
     this.#bytesBefore = last ? 0 : this.#bytesBefore + data.length;
     this.#packets = [];
     if (begins ? isMp4(data) : this.#demuxer instanceof Fmp4Demuxer) {
       const demuxer = this.#become(Fmp4Demuxer, () => new Fmp4Demuxer(this.#notices));
-      // Without EXT-X-MAP a segment may bring what it needs itself.
-      if (/^(?:ftyp|moov)$/.test(firstBox(data))) demuxer.init(data);
-      return demuxer.media(data);
+      return this.#share(() => {
+        // Without EXT-X-MAP a segment may bring what it needs itself.
+        if (/^(?:ftyp|moov)$/.test(firstBox(data))) demuxer.init(data);
+        return withoutRest(demuxer.media(data), data.length);
+      });
     }
-    if (begins ? PackedAudioDemuxer.accepts(data) : this.#demuxer instanceof PackedAudioDemuxer)
-      this.#become(PackedAudioDemuxer, () => new PackedAudioDemuxer(this.#emit, this.#notices)).segment(data);
-    else {
+    if (begins ? PackedAudioDemuxer.accepts(data) : this.#demuxer instanceof PackedAudioDemuxer) {
+      const demuxer = this.#become(PackedAudioDemuxer, () => new PackedAudioDemuxer(this.#emit, this.#notices));
+      await this.#slices(data.subarray(demuxer.begin(data)), (bytes) => demuxer.write(bytes));
+    } else {
       const demuxer = this.#become(TsDemuxer, () => new TsDemuxer(this.#emit, this.#notices));
-      demuxer.write(data);
+      await this.#slices(data, (bytes) => demuxer.write(bytes));
       if (last) demuxer.flush();
     }
     return this.#packets;
+  }
+
+  async #slices(data: Buffer, write: (bytes: Buffer) => void): Promise<void> {
+    for (let at = 0; at < data.length; at += SLICE_BYTES) {
+      await this.#share(() => write(data.subarray(at, at + SLICE_BYTES)));
+      if (this.#packets.length > MAX_FRAMES) throw new CodedError('media_invalid', 'a segment has too many frames');
+    }
   }
 
   /** Another clock and other counters follow. */
@@ -55,7 +75,9 @@ export class HlsMedia {
     if (!(this.#demuxer instanceof Fmp4Demuxer)) this.#demuxer = null;
   }
 
-  readonly #emit = (packet: Packet): void => void this.#packets.push(packet);
+  readonly #emit = (packet: Packet): void => {
+    if (this.#packets.length <= MAX_FRAMES) this.#packets.push(packet);
+  };
 
   #become<Kind extends Demuxer>(kind: abstract new (...args: never[]) => Kind, make: () => Kind): Kind {
     if (this.#demuxer instanceof kind) return this.#demuxer;
@@ -63,6 +85,12 @@ export class HlsMedia {
     this.#demuxer = demuxer;
     return demuxer;
   }
+}
+
+/** Frames on their own where they are the smaller part of what was fetched: as views they would keep all of it. */
+function withoutRest(packets: Packet[], length: number): Packet[] {
+  const bytes = packets.reduce((sum, { data }) => sum + data.length, 0);
+  return bytes * 2 >= length ? packets : packets.map((packet) => ({ ...packet, data: Buffer.from(packet.data) }));
 }
 
 const firstBox = (data: Buffer): string => data.toString('latin1', 4, 8);

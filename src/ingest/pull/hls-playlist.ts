@@ -7,6 +7,10 @@ import {
 } from '../../formats/m3u8/index.ts';
 import { SourceFailure } from './hls-fetch.ts';
 
+/** Some hours of segments. Each line costs, and a live playlist is read again and again. */
+const MAX_LINES = 25_000;
+/** In seconds: what it is waited for goes by it, so it is not believed beyond. */
+const MAX_TARGET_DURATION = 60;
 /** More is for screens that no live stream of ours feeds. */
 const MAX_BANDWIDTH = 30_000_000;
 /** What we neither need nor want to fail over. */
@@ -20,7 +24,7 @@ const ONCE = /^#EXT-X-(?:TARGETDURATION|MEDIA-SEQUENCE|DISCONTINUITY-SEQUENCE|SE
  * @throws SourceFailure bad_answer
  */
 export function readPlaylist(body: Buffer): MediaPlaylist | MultivariantPlaylist {
-  const text = tidy(body.toString('utf8'));
+  const text = tidy(linesOf(body.toString('utf8')));
   try {
     return /^#EXT-X-STREAM-INF:/m.test(text) ? parseMultivariant(text) : parseMediaPlaylist(text);
   } catch (error) {
@@ -41,10 +45,20 @@ function reasonOf(error: unknown): string {
   return tag ? `: look at ${tag}` : '';
 }
 
-function tidy(text: string): string {
+function linesOf(text: string): string[] {
+  const lines = text.split(/\r\n|\n|\r/, MAX_LINES + 1);
+  if (lines.length <= MAX_LINES) return lines;
+  throw new SourceFailure({
+    code: 'bad_answer',
+    message: `The source sends a playlist of more than ${MAX_LINES} lines.`,
+    permanent: false,
+  });
+}
+
+function tidy(lines: readonly string[]): string {
   const seen = new Set<string>();
   const kept: string[] = [];
-  for (const raw of text.split(/\r\n|\n|\r/)) {
+  for (const raw of lines) {
     // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is removed here
     let line = raw.replace(/[\u0000-\u001f\u007f-\u009f\ufeff]/g, '').trim();
     if (line === '' || UNUSED.test(line)) continue;
@@ -54,7 +68,7 @@ function tidy(text: string): string {
     if (line.startsWith('#EXTINF:')) line = `#EXTINF:${extinf(line.slice(8))},`;
     else if (line.startsWith('#EXT-X-TARGETDURATION:'))
       // Some round half a second down to none.
-      line = `#EXT-X-TARGETDURATION:${Math.max(1, Math.ceil(Number.parseFloat(line.slice(22))))}`;
+      line = `#EXT-X-TARGETDURATION:${Math.min(MAX_TARGET_DURATION, Math.max(1, Math.ceil(Number.parseFloat(line.slice(22)))))}`;
     kept.push(line);
   }
   return kept.join('\n');

@@ -4,6 +4,8 @@ import type { ByteRange, MediaPlaylist, MediaSegment, PlaylistPart, SegmentKey }
 const MAX_REMEMBERED = 100;
 /** A source that leaves out more than this has begun anew. */
 const MAX_LOST = 20;
+/** No source is played further behind its live edge than this, whatever it asks for. */
+const MAX_HOLD_BACK_MS = 180_000;
 
 /** A segment or a part that is to be fetched next. */
 export interface HlsItem {
@@ -145,7 +147,7 @@ export class HlsPosition {
 /** How far behind the live edge it is to be played. */
 export function holdBackMs({ serverControl, targetDurationS }: MediaPlaylist, parts: boolean): number {
   const asked = parts ? serverControl?.partHoldBackUs : serverControl?.holdBackUs;
-  return asked ? asked / 1000 : 3 * targetDurationS * 1000;
+  return Math.min(MAX_HOLD_BACK_MS, asked ? asked / 1000 : 3 * targetDurationS * 1000);
 }
 
 const nameOf = ({ uri, byteRange }: MediaSegment): string => `${uri ?? ''}@${byteRange?.offset ?? ''}`;

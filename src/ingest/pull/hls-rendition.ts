@@ -17,6 +17,8 @@ const MAX_KEYS = 16;
 /** So many failures in a row, of playlists or of segments, end the source. */
 const MAX_FAILURES = 3;
 const SHORTEST_RELOAD_MS = 250;
+/** Where the server says that it holds its answers back until there is something new: it may do so as often as parts come, and no oftener. */
+const SHORTEST_BLOCKING_MS = 50;
 const DRY_RELOAD_MS = 1000;
 
 /** What a rendition shares with the others of its source. */
@@ -67,15 +69,21 @@ export class HlsRendition {
         await pacer.room(endList ? targetDurationS * 2000 : holdMs + targetDurationS * 2000);
         await this.#play(item, targetDurationS);
       }
-      if (endList) return;
+      if (endList) {
+        // Nobody waits for the first frame of what had none.
+        this.#pace([]);
+        return;
+      }
       const blocking = this.#blockingUrl(playlist);
+      let pauseMs = Math.min(SHORTEST_RELOAD_MS, Math.max(SHORTEST_BLOCKING_MS, (playlist.partTargetUs ?? 0) / 2000));
       if (!blocking || items.length === 0) {
         const dry = pacer.aheadMs === 0;
         // As the draft asks (6.3.4); but who has nothing left to play asks every second.
         const againMs = Math.min(targetDurationS * 500, dry ? DRY_RELOAD_MS : Number.POSITIVE_INFINITY);
-        const pauseMs = blocking ? SHORTEST_RELOAD_MS : items.length > 0 ? targetDurationS * 1000 : againMs;
-        await fetch.wait(loadedMs + Math.max(SHORTEST_RELOAD_MS, pauseMs) - monotonicMs());
+        const askedMs = blocking ? SHORTEST_RELOAD_MS : items.length > 0 ? targetDurationS * 1000 : againMs;
+        pauseMs = Math.max(SHORTEST_RELOAD_MS, askedMs);
       }
+      await fetch.wait(loadedMs + pauseMs - monotonicMs());
       loadedMs = monotonicMs();
       playlist = await this.#reload(blocking, playlist);
     }
@@ -104,7 +112,7 @@ export class HlsRendition {
     });
     // The blocking request's own address carries directives.
     if (url === this.#url) this.#url = from;
-    const playlist = readPlaylist(body);
+    const playlist = await this.#context.fetch.share(() => readPlaylist(body));
     if (!isMultivariant(playlist)) return playlist;
     throw new SourceFailure({
       code: 'bad_answer',
@@ -139,8 +147,8 @@ export class HlsRendition {
     for (let attempts = 1; ; attempts++) {
       try {
         const body = await this.#body(item);
-        const packets = media.read(body, item.last).filter(wants);
-        this.#pace(lane.place(packets, item.discontinuity, this.#skippedMs));
+        const packets = (await media.read(body, item.last)).filter(wants);
+        await fetch.share(() => this.#pace(lane.place(packets, item.discontinuity, this.#skippedMs)));
         this.#skippedMs = 0;
         this.#failures = 0;
         return;

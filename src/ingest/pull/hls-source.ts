@@ -35,7 +35,7 @@ export const hlsSource: MakeSource = (url, events, context) => {
   const rendition = (from: string, wants: 'all' | 'video' | 'audio'): HlsRendition =>
     new HlsRendition(from, {
       fetch,
-      media: new HlsMedia(notices),
+      media: new HlsMedia(notices, (work) => fetch.share(work)),
       lane: timeline.lane(),
       pacer,
       log,
@@ -44,7 +44,7 @@ export const hlsSource: MakeSource = (url, events, context) => {
 
   async function play(): Promise<SourceEnd> {
     const first = await fetch.get(url, { maxBytes: MAX_PLAYLIST });
-    const playlist = readPlaylist(first.body);
+    const playlist = await fetch.share(() => readPlaylist(first.body));
     if (isMultivariant(playlist)) {
       const { uri, audioUri } = chooseVariant(playlist);
       const main = rendition(resolveUri(uri, first.url), audioUri === null ? 'all' : 'video');

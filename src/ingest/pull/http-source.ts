@@ -1,11 +1,10 @@
 import { flvSource } from './flv-source.ts';
 import { hlsSource } from './hls-source.ts';
+import { HEAD_MS, IDLE_MS } from './http-limits.ts';
 import type { MakeSource, Source, SourceContext, SourceEnd } from './source.ts';
 import { endOfError, endOfStatus } from './source-end.ts';
 import { tsSource } from './ts-source.ts';
 
-const HEAD_MS = 10_000;
-const IDLE_MS = 10_000;
 /** How the files of each kind are named, how servers call them, and how they begin. */
 const KINDS: readonly {
   readonly make: MakeSource;

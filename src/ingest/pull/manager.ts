@@ -40,7 +40,10 @@ export class Pulls {
   readonly #reading = new Map<string, number>();
   #reads = 0;
   #ticker: NodeJS.Timeout | null = null;
-  #readTimer: NodeJS.Timeout | null = null;
+  #readTimer: NodeJS.Timeout | undefined;
+  /** All of them are being read; and a change could not be read since that began. */
+  #readingAll = false;
+  #missed = false;
   /** The database was away: leases may have gone to others. */
   #lost = false;
   #closed = false;
@@ -116,7 +119,7 @@ export class Pulls {
   async close(): Promise<void> {
     this.#closed = true;
     clearInterval(this.#ticker ?? undefined);
-    clearTimeout(this.#readTimer ?? undefined);
+    clearTimeout(this.#readTimer);
     await Promise.all([...this.#pulls.values()].map((pull) => pull.stop('shutdown')));
     await this.#ffmpeg.close();
   }
@@ -125,12 +128,16 @@ export class Pulls {
     const now = monotonicMs();
     for (const pull of this.#pulls.values()) {
       pull.tick(now);
-      if (pull.state === 'off') this.#forget(pull);
+      if (pull.state !== 'off') continue;
+      this.#forget(pull);
+      // It has learned by itself that it is switched off: it may have been switched on since.
+      void this.#read(pull.liveStreamId);
     }
   }
 
   async #readAll(): Promise<void> {
-    let againMs = READ_MS;
+    this.#readingAll = true;
+    this.#missed = false;
     const before = this.#reads;
     try {
       const targets = await this.#options.source.pulls();
@@ -147,11 +154,18 @@ export class Pulls {
       this.#lost = false;
       this.#reading.clear();
     } catch (error) {
-      againMs = READ_AGAIN_MS;
+      this.#missed = true;
       if (!this.#lost) this.#options.log.warn({ err: error }, 'pulls could not be read: asking again');
       this.#lost = true;
     }
-    if (!this.#closed) this.#readTimer = setTimeout(() => void this.#readAll(), againMs).unref();
+    this.#readingAll = false;
+    this.#readAllIn(this.#missed ? READ_AGAIN_MS : READ_MS);
+  }
+
+  /** Instead of what was arranged before: there is one such series of readings. */
+  #readAllIn(ms: number): void {
+    clearTimeout(this.#readTimer);
+    if (!this.#closed) this.#readTimer = setTimeout(() => void this.#readAll(), ms).unref();
   }
 
   async #read(liveStreamId: string): Promise<void> {
@@ -166,8 +180,8 @@ export class Pulls {
     } catch (error) {
       this.#options.log.warn({ err: error, liveStream: liveStreamId }, 'a changed pull could not be read');
       // With all of them, as soon as that is possible again.
-      clearTimeout(this.#readTimer ?? undefined);
-      if (!this.#closed) this.#readTimer = setTimeout(() => void this.#readAll(), READ_AGAIN_MS).unref();
+      this.#missed = true;
+      if (!this.#readingAll) this.#readAllIn(READ_AGAIN_MS);
     }
   }
 

@@ -8,6 +8,9 @@ const HOLE_MS = 500;
 /** How much faster it goes while it holds too much. */
 const CATCH_UP = 1.05;
 const MAX_BYTES = 48 << 20;
+const MAX_PACKETS = 20_000;
+/** So many are released in one turn: more than this in ten milliseconds is no media, and others want to be served too. */
+const MAX_AT_ONCE = 250;
 
 /** What waits for its time. */
 interface Held {
@@ -41,12 +44,15 @@ export class Pacer {
     this.#emit = emit;
   }
 
-  /** A way in for one of the streams that are released together, none before all have begun. It takes packets in the order of their times. */
+  /**
+   * A way in for one of the streams that are released together, none before all have begun: with the first packets, or with none, as
+   * a stream may have nothing that is carried.
+   */
   lane(): (packets: readonly Packet[]) => void {
     this.#awaited++;
     let begun = false;
     return (packets) => {
-      if (this.#closed || packets.length === 0) return;
+      if (this.#closed) return;
       if (!begun) this.#awaited--;
       begun = true;
       this.#push(packets);
@@ -55,20 +61,31 @@ export class Pacer {
 
   #push(packets: readonly Packet[]): void {
     this.#advance();
-    for (const packet of packets) {
-      const ms = toMs(packet.dts, packet.track.timescale);
-      let at = this.#held.length;
-      while (at > this.#gone && this.#held[at - 1]!.ms > ms) at--;
-      this.#held.splice(at, 0, { packet, ms });
-      this.#bytes += packet.data.length;
-      this.#newestMs = Math.max(this.#newestMs, ms);
-    }
-    if (this.#awaited > 0) return;
+    const added = packets
+      .map((packet) => ({ packet, ms: toMs(packet.dts, packet.track.timescale) }))
+      .sort((a, b) => a.ms - b.ms);
+    for (const { packet } of added) this.#bytes += packet.data.length;
+    this.#newestMs = Math.max(this.#newestMs, added.at(-1)?.ms ?? Number.NEGATIVE_INFINITY);
+    this.#merge(added);
+    if (this.#awaited > 0 || this.#held.length === 0) return;
     if (Number.isNaN(this.#positionMs)) {
       this.#positionMs = this.#held[0]!.ms;
       this.#atMs = monotonicMs();
     }
     this.#release();
+  }
+
+  /** One pass over what both have, however they lie: one by one, sound behind its picture would move all of it for each frame. */
+  #merge(added: readonly Held[]): void {
+    const firstMs = added[0]?.ms ?? Number.POSITIVE_INFINITY;
+    let at = this.#held.length;
+    while (at > this.#gone && this.#held[at - 1]!.ms > firstMs) at--;
+    let next = 0;
+    for (const held of this.#held.splice(at)) {
+      while (next < added.length && added[next]!.ms < held.ms) this.#held.push(added[next++]!);
+      this.#held.push(held);
+    }
+    while (next < added.length) this.#held.push(added[next++]!);
   }
 
   /** How much it holds, in ms of media. */
@@ -78,10 +95,14 @@ export class Pacer {
     return this.#held.length === 0 ? 0 : this.#newestMs - from;
   }
 
-  /** Resolves when it holds less than `maxMs`, and not too many bytes; or when it is closed. */
+  /** Resolves when it holds less than `maxMs`, and neither too many bytes nor too many packets; or when it is closed. */
   async room(maxMs: number): Promise<void> {
-    while (!this.#closed && (this.aheadMs >= maxMs || this.#bytes > MAX_BYTES) && this.#gone < this.#held.length)
+    while (!this.#closed && this.#held.length > this.#gone && (this.aheadMs >= maxMs || this.#isFull))
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+
+  get #isFull(): boolean {
+    return this.#bytes > MAX_BYTES || this.#held.length - this.#gone > MAX_PACKETS;
   }
 
   /** Drops what it holds. Nothing is released any more. */
@@ -107,10 +128,12 @@ export class Pacer {
     this.#advance();
     const first = this.#held[this.#gone];
     if (first && first.ms > this.#positionMs + HOLE_MS) this.#positionMs = first.ms;
-    while (!this.#closed && this.#gone < this.#held.length && this.#held[this.#gone]!.ms <= this.#positionMs) {
-      const { packet } = this.#held[this.#gone++]!;
-      this.#bytes -= packet.data.length;
-      this.#emit(packet);
+    for (let left = MAX_AT_ONCE; left > 0 && !this.#closed; left--) {
+      const due = this.#held[this.#gone];
+      if (!due || due.ms > this.#positionMs) break;
+      this.#gone++;
+      this.#bytes -= due.packet.data.length;
+      this.#emit(due.packet);
     }
     if (this.#closed) return;
     if (this.#gone > 256 || this.#gone === this.#held.length) {

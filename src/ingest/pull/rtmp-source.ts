@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { forLog } from '../../base/index.ts';
 import { ToPackets } from '../../formats/flv/index.ts';
-import { type PlayEnd, PlaySession } from '../../formats/rtmp/index.ts';
+import { type PlayEnd, PlaySession, statusCode } from '../../formats/rtmp/index.ts';
 import type { MakeSource, SourceEnd } from './source.ts';
 import { endOfError, SOURCE_ENDED, unsupportedVideo } from './source-end.ts';
 
@@ -80,17 +80,19 @@ export const rtmpSource: MakeSource = (url, events, { outbound, log }) => {
   };
 };
 
-/** App and stream name as players take them out of a URL: the app is what stands before the last slash. */
+/**
+ * App and stream name as FFmpeg takes them out of a URL: the first part of the path is the app, or the first two where there are three
+ * or more (`/app/instance/name`), unless the second begins the name (`/app/mp4:folder/name`).
+ */
 export function targetOf(url: string): { readonly app: string; readonly tcUrl: string; readonly streamName: string } {
   const [, base = '', path = '', query = ''] = /^(rtmps?:\/\/[^/?#]+)\/?([^?#]*)(\?[^#]*)?/i.exec(url.trim()) ?? [];
-  // `rtmp://host/app/instance/name`: FFmpeg and most servers take the first part alone for the app when there are two.
-  const slash = path.indexOf('/');
-  const [app, name] = slash < 0 ? [path, ''] : [path.slice(0, slash), path.slice(slash + 1)];
+  const [, app = '', name = ''] = /^([^/]*(?:\/[^/:]+(?=\/))?)\/?(.*)$/s.exec(path)!;
   return { app, tcUrl: `${base}/${app}`, streamName: name + query };
 }
 
 function endOfPlay({ kind, code, description }: PlayEnd): SourceEnd {
-  const words = forLog(description || code);
+  // Its description is read, and never repeated.
+  const detail = statusCode(code);
   switch (kind) {
     case 'ended':
       return SOURCE_ENDED;
@@ -109,7 +111,7 @@ function endOfPlay({ kind, code, description }: PlayEnd): SourceEnd {
     case 'refused':
       return {
         code: 'unauthorized',
-        message: `The source refuses us${words && ` (${words})`}: look at the path and the token in the URL.`,
+        message: `The source refuses us${detail && ` (${detail})`}: look at the path and the token in the URL.`,
         permanent: /auth|denied|forbidden|reject|invalidapp/i.test(code + description),
       };
   }

@@ -50,8 +50,14 @@ export async function rtspInput(url: string, outbound: Outbound, signal: AbortSi
   };
   upstream.on('error', () => {}); // 'close' follows
   upstream.on('close', close);
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
+  try {
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+  } catch (error) {
+    // Nobody else knows of the connection yet.
+    close();
+    throw error;
+  }
   if (upstream.destroyed) close();
   const { port } = (server.address() as net.AddressInfo | null) ?? { port: 0 };
   // Whoever else finds the port does not know the name.
@@ -163,8 +169,13 @@ class RtspRelay {
     const { message, method } = asked;
     const sequence = ++this.#sequence;
     if (this.#asked.size >= MAX_ASKED) {
-      this.#fail(SILENT);
-      return;
+      // Cameras that play well leave what keeps the session alive unanswered.
+      const [oldest] = [...this.#asked].find(([, { method: unanswered }]) => !NEEDED.has(unanswered)) ?? [];
+      if (oldest === undefined) {
+        this.#fail(SILENT);
+        return;
+      }
+      this.#asked.delete(oldest);
     }
     this.#asked.set(sequence, asked);
     const headers: (readonly [string, string])[] = [['CSeq', String(sequence)]];

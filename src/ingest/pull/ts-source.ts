@@ -1,12 +1,11 @@
 import { TsDemuxer } from '../../formats/ts/index.ts';
 import type { Packet } from '../../media/index.ts';
+import { HEAD_MS, IDLE_MS } from './http-limits.ts';
 import { Pacer } from './pacer.ts';
 import type { MakeSource, SourceEnd } from './source.ts';
 import { endOfError, endOfStatus, SOURCE_ENDED, unsupportedVideo } from './source-end.ts';
 import { SourceTimeline } from './source-timeline.ts';
 
-const HEAD_MS = 10_000;
-const IDLE_MS = 10_000;
 /** So much is read ahead of its time; further on the sender is held back, as files must be. */
 const MAX_AHEAD_MS = 5000;
 /** A live sender's first burst above this, and what its faster clock adds, is worked off. */
@@ -47,7 +46,8 @@ export const tsSource: MakeSource = (url, events, context) => {
         dropped: (reason) => context.log.info({ reason }, 'frame of the source dropped'),
       });
       const release = (): void => {
-        for (const packet of read) pace(lane.place([packet], 0, 0));
+        // Each by itself: the clock may jump between two of them.
+        if (read.length > 0) pace(read.flatMap((packet) => lane.place([packet], 0, 0)));
         read = [];
       };
       for await (const bytes of answer.body) {

@@ -1,7 +1,7 @@
 import type net from 'node:net';
 import { CodedError, forLog, type Logger, monotonicMs, newId } from '../../base/index.ts';
 import { ToPackets } from '../../formats/flv/index.ts';
-import { type PlayRequest, type PublishRequest, ServerSession } from '../../formats/rtmp/index.ts';
+import { type PlayRequest, type PublishRequest, ServerSession, SHARED_CHUNK_BYTES } from '../../formats/rtmp/index.ts';
 import {
   type Claim,
   goesInCircles,
@@ -26,12 +26,17 @@ export interface ConnectionContext {
   readonly failures: FailureLimiter;
   readonly publisherTimeoutMs: number;
   readonly log: Logger;
-  /** It publishes or plays now: it no longer counts as a stranger. */
-  settled(connection: RtmpConnection): void;
+  /** What it does from now on. */
+  counts(connection: RtmpConnection, as: ConnectionPart): void;
+  /** There is room for another player from that address. */
+  takesPlayer(address: string): boolean;
   closed(connection: RtmpConnection): void;
   /** Counts a publish that is refused. */
   refused(reason: RefusalReason): void;
 }
+
+/** A stranger has said nothing yet that would give it a place. */
+export type ConnectionPart = 'stranger' | 'publisher' | 'player';
 
 /** Why a publish or a player is refused, or a connection turned away. */
 export type RefusalReason =
@@ -50,8 +55,6 @@ const HANDSHAKE_MS = 5000;
 const UNTIL_PUBLISH_MS = 5000;
 /** For the store, or whoever serves players, to answer, with room for a contender to be judged and a failure to be held back. */
 const CHECK_MS = 15_000;
-/** Of what we send; FFmpeg takes it over for what it sends, and fewer chunks are less work on both sides. */
-const CHUNK_BYTES = 60_000;
 /** For a refusal to reach the peer before the socket goes. */
 const LINGER_MS = 1000;
 /** And for what a player still has to play. */
@@ -78,6 +81,8 @@ export class RtmpConnection implements Publisher {
   #claim: Claim | null = null;
   #packets: ToPackets | null = null;
   #player: Player | null = null;
+  /** As a player, once at least. */
+  #wasAccepted = false;
   /** Of our answers to a player, since its socket was full. */
   #unreadAnswers = 0;
   /** When to give up on the present step, by `monotonicMs`; while it publishes, silence decides instead. */
@@ -101,7 +106,8 @@ export class RtmpConnection implements Publisher {
         unpublish: () => this.#unpublish(),
         playStopped: () => this.#playStopped(),
       },
-      { chunkSize: CHUNK_BYTES },
+      // FFmpeg takes it over for what it sends: fewer chunks are less work on both sides.
+      { chunkSize: SHARED_CHUNK_BYTES },
     );
   }
 
@@ -175,7 +181,7 @@ export class RtmpConnection implements Publisher {
     this.#release(end);
     this.#player?.over(end);
     this.#context.closed(this);
-    const level = this.#packets || this.#step === 'playing' ? 'info' : 'debug';
+    const level = this.#packets || this.#wasAccepted ? 'info' : 'debug';
     this.#log[level](
       {
         address: this.remoteAddress,
@@ -215,8 +221,14 @@ export class RtmpConnection implements Publisher {
         const { reason } = claimed;
         this.#log.info(
           { address: this.remoteAddress, liveStream: answer.authorisation.liveStreamId, reason },
-          'publish refused: already live',
+          'publish refused: not its turn',
         );
+        if (reason === 'key_rotated')
+          return this.#refuse(
+            'unknown_key',
+            'NetStream.Publish.BadName',
+            'The stream key has just been changed: copy the new one from the live stream.',
+          );
         if (reason === 'pull_holds')
           return this.#refuse(
             'already_live',
@@ -262,7 +274,7 @@ export class RtmpConnection implements Publisher {
     });
     this.#enter('publishing', 0);
     this.#lastPacketMs = monotonicMs();
-    this.#context.settled(this);
+    this.#context.counts(this, 'publisher');
     this.#log.info(
       {
         address: this.remoteAddress,
@@ -315,16 +327,15 @@ export class RtmpConnection implements Publisher {
     if (this.#step === 'publishing' || this.#step === 'checking') this.#enter('connected', UNTIL_PUBLISH_MS);
   }
 
-  #play({ playKey: { playbackId }, query }: PlayRequest): void {
+  #play({ playKey: { playbackId }, query, streamId }: PlayRequest): void {
     const { players } = this.#context;
     const socket = this.#socket;
     if (!players || !socket) {
-      this.#context.refused('play');
-      this.#session.refusePlay(
-        'NetStream.Play.Failed',
-        'This server serves no players over RTMP: play the HLS URL instead.',
-      );
-      this.#leave(LINGER_MS);
+      this.#refusePlay('This server serves no players over RTMP: play the HLS URL instead.');
+      return;
+    }
+    if (!this.#context.takesPlayer(this.remoteAddress)) {
+      this.#refusePlay('Too many players come from this address: play the HLS URL instead.');
       return;
     }
     const player = new Player({
@@ -333,9 +344,11 @@ export class RtmpConnection implements Publisher {
       remoteAddress: this.remoteAddress,
       socket,
       session: this.#session,
+      streamId,
       accepted: () => {
         this.#enter('playing', 0);
-        this.#context.settled(this);
+        this.#wasAccepted = true;
+        this.#context.counts(this, 'player');
         this.#log.info({ address: this.remoteAddress, name: forLog(playbackId) }, 'player accepted');
       },
       leave: () => {
@@ -352,7 +365,14 @@ export class RtmpConnection implements Publisher {
   #playStopped(): void {
     this.#player?.over('stopped');
     this.#player = null;
+    this.#context.counts(this, 'stranger');
     this.#enter('connected', UNTIL_PUBLISH_MS);
+  }
+
+  #refusePlay(description: string): void {
+    this.#context.refused('play');
+    this.#session.refusePlay('NetStream.Play.Failed', description);
+    this.#leave(LINGER_MS);
   }
 
   #refuseDisabled(): void {

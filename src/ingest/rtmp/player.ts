@@ -1,5 +1,5 @@
 import type net from 'node:net';
-import type { ServerSession } from '../../formats/rtmp/index.ts';
+import { type ServerSession, SHARED_CHUNK_BYTES, withStreamId } from '../../formats/rtmp/index.ts';
 import type { PlayerConnection, PlayerEnd } from './players.ts';
 
 /** The connection that a player came on. */
@@ -9,6 +9,8 @@ export interface PlayerHost {
   readonly remoteAddress: string;
   readonly socket: net.Socket;
   readonly session: ServerSession;
+  /** The message stream that it plays on. */
+  readonly streamId: number;
   accepted(): void;
   /** Lets out what was said, and closes the socket. */
   leave(): void;
@@ -76,7 +78,10 @@ export class Player implements PlayerConnection {
   }
 
   write(bytes: Buffer): boolean {
-    return this.#step === 'playing' && this.#host.socket.write(bytes);
+    if (this.#step !== 'playing') return false;
+    const { socket, streamId } = this.#host;
+    // Nearly all play on the first stream of their connection, and share the bytes.
+    return socket.write(streamId === 1 ? bytes : withStreamId(bytes, streamId, SHARED_CHUNK_BYTES));
   }
 
   onDrain(callback: () => void): void {

@@ -27,8 +27,8 @@ export interface PlayerConnection {
   /** What it plays is over: says so, and closes the connection once that is on its way. */
   end(): void;
   /**
-   * Sends whole messages: on message stream 1, in chunks of 60,000 bytes, each with a fmt 0 header (`writeMessage`). The bytes are
-   * neither copied nor changed. False: the socket is full, and `onDrain` tells when it is not any more; nothing limits what is
+   * Sends whole messages: made for message stream 1, in chunks of `SHARED_CHUNK_BYTES`, each with a fmt 0 header (`writeMessage`). The
+   * bytes are not changed, and copied only for who plays on another message stream. False: the socket is full, and `onDrain` tells when it is not any more; nothing limits what is
    * written in spite of that.
    */
   write(bytes: Buffer): boolean;

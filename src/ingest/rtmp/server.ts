@@ -2,7 +2,7 @@ import net from 'node:net';
 import tls from 'node:tls';
 import { CodedError, type Logger, monotonicMs } from '../../base/index.ts';
 import type { LiveRegistry, PublishAuthoriser } from '../../live/index.ts';
-import { type ConnectionContext, type RefusalReason, RtmpConnection } from './connection.ts';
+import { type ConnectionContext, type ConnectionPart, type RefusalReason, RtmpConnection } from './connection.ts';
 import { FailureLimiter } from './failures.ts';
 import type { Players } from './players.ts';
 import { readInto } from './socket-input.ts';
@@ -14,8 +14,9 @@ export interface RtmpServerOptions {
   /** RTMPS: a second listener, when a certificate (PEM, full chain) and its key are given. */
   readonly tls?: { readonly port: number; readonly certificate: string | Buffer; readonly key: string | Buffer };
   readonly publisherTimeoutMs: number;
+  /** Without accepted players, whom who serves them limits: they must not take the places of encoders. */
   readonly maxConnections: number;
-  /** For addresses other than loopback, behind which a whole machine's encoders or a proxy may stand. */
+  /** Players count apart. For addresses other than loopback, behind which a whole machine's encoders or a proxy may stand. */
   readonly maxConnectionsPerAddress: number;
   readonly failuresPerMinute: number;
   readonly authoriser: PublishAuthoriser;
@@ -40,7 +41,10 @@ export class RtmpServer {
   readonly #connections = new Set<RtmpConnection>();
   /** Connections that do not publish or play (yet), oldest first: when all places are taken the oldest of them gives way. */
   readonly #strangers = new Set<RtmpConnection>();
+  readonly #players = new Set<RtmpConnection>();
+  /** Without players, and players alone. */
   readonly #perAddress = new Map<string, number>();
+  readonly #playersPerAddress = new Map<string, number>();
   /** Publishes and players refused and connections turned away since the start, by reason. */
   readonly refused: Readonly<Record<RefusalReason, number>>;
   /** Sockets whose TLS handshake is not done, oldest first. */
@@ -72,7 +76,8 @@ export class RtmpServer {
       failures: new FailureLimiter(options.failuresPerMinute),
       publisherTimeoutMs: options.publisherTimeoutMs,
       log: options.log,
-      settled: (connection) => this.#strangers.delete(connection),
+      counts: (connection, as) => this.#count(connection, as),
+      takesPlayer: (address) => isLoopback(address) || this.#hasRoom(this.#playersPerAddress, address),
       closed: (connection) => this.#forget(connection),
       refused: (reason) => refused[reason]++,
     };
@@ -197,7 +202,7 @@ export class RtmpServer {
       accepted.destroy();
       return;
     }
-    if (this.#connections.size >= maxConnections) {
+    if (this.#connections.size - this.#players.size >= maxConnections) {
       const [oldest] = this.#strangers;
       // Once in a while only: who fills the places must not fill the log too.
       if (monotonicMs() - this.#fullToldMs > FULL_TELL_MS) {
@@ -214,7 +219,7 @@ export class RtmpServer {
     const connection = new RtmpConnection(protocol, address, this.#context);
     this.#connections.add(connection);
     this.#strangers.add(connection);
-    this.#perAddress.set(address, already + 1);
+    add(this.#perAddress, address, 1);
     const onBytes = (bytes: Buffer) => connection.receive(bytes);
     if (protocol === 'rtmp') connection.start(readInto(accepted, onBytes));
     else {
@@ -223,14 +228,36 @@ export class RtmpServer {
     }
   }
 
+  #hasRoom(counts: ReadonlyMap<string, number>, address: string): boolean {
+    return (counts.get(address) ?? 0) < this.#options.maxConnectionsPerAddress;
+  }
+
+  /** Whether it may have to give way, and against which limits it counts. */
+  #count(connection: RtmpConnection, as: ConnectionPart): void {
+    if (!this.#connections.has(connection)) return;
+    if (as === 'stranger') this.#strangers.add(connection);
+    else this.#strangers.delete(connection);
+    const plays = as === 'player';
+    if (plays === this.#players.has(connection)) return;
+    if (plays) this.#players.add(connection);
+    else this.#players.delete(connection);
+    add(this.#playersPerAddress, connection.remoteAddress, plays ? 1 : -1);
+    add(this.#perAddress, connection.remoteAddress, plays ? -1 : 1);
+  }
+
   #forget(connection: RtmpConnection): void {
     this.#connections.delete(connection);
     this.#strangers.delete(connection);
-    const left = (this.#perAddress.get(connection.remoteAddress) ?? 1) - 1;
-    if (left > 0) this.#perAddress.set(connection.remoteAddress, left);
-    else this.#perAddress.delete(connection.remoteAddress);
+    const wasPlayer = this.#players.delete(connection);
+    add(wasPlayer ? this.#playersPerAddress : this.#perAddress, connection.remoteAddress, -1);
     if (this.#connections.size === 0) this.#drained?.();
   }
+}
+
+function add(counts: Map<string, number>, address: string, change: 1 | -1): void {
+  const count = (counts.get(address) ?? 0) + change;
+  if (count > 0) counts.set(address, count);
+  else counts.delete(address);
 }
 
 function isLoopback(address: string): boolean {
