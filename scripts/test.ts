@@ -45,7 +45,8 @@ const rank = (path: string): number => {
 };
 
 /** What `test/support/database.ts` gives its database to: once on SQLite with all others, once more on Postgres. */
-const ON_BOTH = /^test\/(api|store|webhooks)\/(?!sqlite|outage|upgrade|lock-data-dir|backup|sender|chaos|openapi-pages)/;
+const ON_BOTH =
+  /^test\/(api|store|webhooks)\/(?!sqlite|outage|upgrade|lock-data-dir|backup|sender|chaos|openapi-pages)/;
 
 /** Loaded into the process of each file. */
 const CPU_TIME = new URL('cpu-time.mjs', import.meta.url).href;

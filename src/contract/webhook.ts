@@ -163,7 +163,9 @@ export type Resend = Static<typeof Resend>;
 export const Resent = Type.Object(
   {
     resent: Type.Integer({ description: 'New deliveries.' }),
-    more: Type.Boolean({ description: 'There are more than one call resends (10,000): say it again from next_from on.' }),
+    more: Type.Boolean({
+      description: 'There are more than one call resends (10,000): say it again from next_from on.',
+    }),
     next_from: nullable(Type.String(), 'What to send as from with the next call; null: nothing is left.'),
   },
   { $id: 'Resent' },
