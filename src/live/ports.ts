@@ -160,8 +160,6 @@ export interface PullSource {
   pulls(): Promise<readonly PullTarget[]>;
   /** Null when it is off, disabled or gone. */
   pull(liveStreamId: string): Promise<PullTarget | null>;
-  /** The same by the id in playback URLs, which strangers may make up. */
-  pullOf(playbackId: string): Promise<PullTarget | null>;
   /** Takes the live stream's lease, one for all processes on one database: false while a living one has it. Again is true again. */
   acquirePull(liveStreamId: string): Promise<boolean>;
   /** Gives the lease back, if it is ours. A process that is gone has none. */

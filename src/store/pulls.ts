@@ -30,11 +30,6 @@ export class PullStore implements PullSource {
     return row ? this.#toTarget(row) : null;
   }
 
-  async pullOf(playbackId: string): Promise<PullTarget | null> {
-    const row = await this.#pulled().where('playback_id', '=', playbackId).executeTakeFirst();
-    return row ? this.#toTarget(row) : null;
-  }
-
   async acquirePull(liveStreamId: string): Promise<boolean> {
     const { numUpdatedRows } = await this.#db
       .updateTable('live_streams')

@@ -8,12 +8,13 @@ import { startRtmpReceiver } from '../support/bad-rtmp-server.ts';
 import { startChild } from '../support/child.ts';
 import { makeFlv } from '../support/encoder.ts';
 import { readFlvTags, sentFrames } from '../support/flv-frames.ts';
+import { flvPackets } from '../support/media-frames.ts';
 import { startNginxRtmp } from '../support/nginx-rtmp.ts';
 import { startNodeMediaServer } from '../support/node-media-server.ts';
 import { freePorts, ingestUrl, startServer } from '../support/server.ts';
 import { publishTags } from '../support/session-publisher.ts';
 import { until } from '../support/until.ts';
-import { packetsOf, platform, startStation } from './station.ts';
+import { platform, startStation } from './station.ts';
 
 const flv = () =>
   makeFlv({ seconds: 4, video: { size: '320x180', gopS: 0.5, kbps: 200 }, audio: { rate: 48_000, channels: 2 } });
@@ -61,7 +62,7 @@ test('L44 nginx-rtmp, Node-Media-Server and ffmpeg take the push and record ever
     recorded,
   ]);
   after(() => ffmpeg.stop('SIGKILL'));
-  const clip = packetsOf(await flv());
+  const clip = flvPackets(await flv());
   const station = startStation({ mergeMs: 30 });
   station.platforms = [
     platform('nginx', nginx.url),

@@ -3,13 +3,14 @@ import { before, test } from 'node:test';
 import type { Packet } from '../../src/media/index.ts';
 import { type Manners, type Published, startRtmpReceiver } from '../support/bad-rtmp-server.ts';
 import { makeFlv } from '../support/encoder.ts';
+import { flvPackets } from '../support/media-frames.ts';
 import { until } from '../support/until.ts';
-import { LIVE_STREAM, packetsOf, platform, type Station, startStation } from './station.ts';
+import { LIVE_STREAM, platform, type Station, startStation } from './station.ts';
 
 let clip: Packet[] = [];
 
 before(async () => {
-  clip = packetsOf(
+  clip = flvPackets(
     await makeFlv({
       seconds: 4,
       video: { size: '320x180', gopS: 0.5, kbps: 200 },

@@ -1,8 +1,6 @@
-import { readFileSync } from 'node:fs';
 import { after } from 'node:test';
 import { createLogger } from '../../src/base/index.ts';
 import { Feeds, Pushes, type PushTimings } from '../../src/egress/index.ts';
-import { FlvReader, ToPackets } from '../../src/formats/flv/index.ts';
 import {
   type Broadcast,
   type BroadcastEvent,
@@ -18,22 +16,6 @@ import { frameHash } from '../support/flv-frames.ts';
 import { until } from '../support/until.ts';
 
 export const LIVE_STREAM = 'a1b2c3d4e5f60718293a4b5c';
-
-/** The packets of an FLV file, as an RTMP publisher's door makes them. */
-export function packetsOf(flv: string): Packet[] {
-  const packets: Packet[] = [];
-  const toPackets = new ToPackets({ unsupported: () => {}, dropped: () => {} });
-  new FlvReader(({ type, timestampMs, body }) => {
-    const packet =
-      type === 'video'
-        ? toPackets.video(timestampMs, body)
-        : type === 'audio'
-          ? toPackets.audio(timestampMs, body)
-          : null;
-    if (packet) packets.push(packet);
-  }).push(readFileSync(flv));
-  return packets;
-}
 
 /** A live stream that can go on air, with its platforms and all that pushes to them: real sockets through the real guard. */
 export interface Station {

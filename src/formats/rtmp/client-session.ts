@@ -119,15 +119,6 @@ export class ClientSession {
     this.#message(ChunkStreamId.video, MessageType.video, timestampMs, body);
   }
 
-  /**
-   * Sends messages that are chunks already: whole ones, each with a fmt 0 header (`writeMessage`), of our `chunkSize`, for message
-   * stream `streamId`. Where the server gave another one than they are made for, `withStreamId` makes a copy for it.
-   */
-  sendRaw(bytes: Buffer): void {
-    if (!this.#published) throw new Error(`media sent in state ${this.state}`);
-    this.#send(bytes);
-  }
-
   /** Says goodbye. The caller lets it out, and closes. */
   stop(): void {
     if (this.#link.state === 'created') {
