@@ -12,7 +12,7 @@ import { runChecks } from './check.ts';
 const root = fileURLToPath(new URL('..', import.meta.url));
 
 /** What one file may take. A file that hangs is ended after it, and its test that did not end is named. */
-const FILE_LIMIT_MS = 8 * 60_000;
+const FILE_LIMIT_MS = 5 * 60_000;
 
 /** These start servers, encoders and browsers of their own, and come after the rooms. */
 const WHOLE = /^test\/(web|hostile|conformance|e2e)\//;
@@ -93,7 +93,7 @@ async function runFile(path: string, database?: string): Promise<void> {
     if (type === 'test:stdout') output += data.message;
     else if (type === 'test:stderr') errors += data.message;
     else if (type === 'test:diagnostic' && data.nesting > 0) output += `${data.message}\n`;
-    else if (type === 'test:start' && data.name !== file) running.add(data.name);
+    else if (type === 'test:dequeue' && data.name !== file) running.add(data.name);
     if (type !== 'test:pass' && type !== 'test:fail') continue;
     running.delete(data.name);
     if (type === 'test:pass') {

@@ -6,6 +6,9 @@ import { prepareDataDir } from './data-dir.ts';
 
 const BUSY = 5;
 
+/** What this process holds. A database that nobody refers to is closed when memory is cleaned up, and its lock is gone. */
+const held = new Set<DatabaseSync>();
+
 /**
  * Makes this process the one server of `dataDir` until the answer is called or the process ends, however it does: two servers on one
  * SQLite file would each know only the half of what is on air. The lock is SQLite's own, on a file beside the database, so commands
@@ -22,7 +25,12 @@ export function lockDataDir(dataDir: string): () => void {
     db = new DatabaseSync(file, { timeout: 0 });
     // In memory, so that nothing is ever written to the file: the lock is all there is to it.
     db.exec('pragma journal_mode = memory; begin exclusive');
-    return () => db!.close();
+    const lock = db;
+    held.add(lock);
+    return () => {
+      held.delete(lock);
+      lock.close();
+    };
   } catch (error) {
     db?.close();
     if ((error as { errcode?: number }).errcode === BUSY)

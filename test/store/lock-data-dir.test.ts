@@ -18,12 +18,15 @@ const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 
 test('one server for a data folder of SQLite: a second one is refused by name, one after a kill is not', async () => {
   const dataDir = join(root, 'data');
-  // Another process that holds it and does nothing else.
+  // Another process that holds it, keeps nothing of it, and cleans up its memory.
   const program = `import { lockDataDir } from ${JSON.stringify(store)};
     lockDataDir(${JSON.stringify(dataDir)});
-    process.send('locked');
+    setImmediate(() => {
+      gc();
+      setImmediate(() => process.send('locked'));
+    });
     setInterval(() => {}, 1000);`;
-  const holder = startChild(process.execPath, ['--input-type=module', '-e', program], {
+  const holder = startChild(process.execPath, ['--expose-gc', '--input-type=module', '-e', program], {
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   });
   await once(holder.process, 'message');
