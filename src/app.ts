@@ -3,15 +3,26 @@ import http from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { createApi } from './api/index.ts';
+import { createApi, type OnAirState } from './api/index.ts';
 import { CodedError, type Logger } from './base/index.ts';
 import type { Config } from './config/index.ts';
 import { Feeds, FlvHttp, Players, Pushes, RtmpPlayers } from './egress/index.ts';
+import { BrowserPublishers } from './ingest/browser/index.ts';
 import { Pulls } from './ingest/pull/index.ts';
 import { RtmpServer } from './ingest/rtmp/index.ts';
-import { ADVICE_CODES, type Broadcast, BroadcastEventQueue, LiveRegistry } from './live/index.ts';
+import {
+  ADVICE_CODES,
+  type Broadcast,
+  BroadcastEventQueue,
+  GuessLimiter,
+  HealthLog,
+  LiveRegistry,
+  PlayLog,
+  type PublishAuthoriser,
+  UsageLog,
+} from './live/index.ts';
 import { Mailer } from './mail/index.ts';
-import { type LiveStreamReading, Metrics, type Readings } from './metrics/index.ts';
+import { type LiveStreamReading, Metrics, type Readings, ServerHealth } from './metrics/index.ts';
 import { createOrigin, type Origin } from './origin/index.ts';
 import { createOutbound, type OwnListener } from './outbound/index.ts';
 import { Packager } from './packager/index.ts';
@@ -45,6 +56,8 @@ const maxWindowBytes = (liveWindowMs: number): number => Math.max(192 << 20, 2 *
 const WINDOW_FULL = 'bit rate too high for the live window: segments go before their time, players may stall';
 /** Viewers read the end of a broadcast for this long. */
 const KEEP_AFTER_END_MS = 60_000;
+/** For a load balancer to see that this server is not ready: encoders that were asked to connect anew before that would come back here. */
+const NOTICE_MS = 5000;
 /** For the last events of broadcasts to be written when the server stops. What is not is told at the next start. */
 const FLUSH_MS = 3000;
 const NO_AUDIENCE = { viewers: 0, bytesOut: 0, outputBitrate: 0, lastAccessMs: null };
@@ -58,8 +71,8 @@ export interface App {
   readonly rtmpPort: number;
   readonly rtmpsPort: number | null;
   /**
-   * Says that it is not ready and refuses new publishers, while everything else goes on. Resolves after `drain_s`, or when `hurry`
-   * is aborted.
+   * Says that it is not ready and refuses new publishers, while everything else goes on; then asks encoders that understand it to
+   * connect anew (L33). Resolves after `drain_s`, or when `hurry` is aborted.
    */
   drain(hurry: AbortSignal): Promise<void>;
   /** Stops taking work, ends every broadcast, closes the store. Resolves when all is gone. */
@@ -69,11 +82,19 @@ export interface App {
 /** Builds every room, connects them and starts them: the only place where they meet. */
 export async function startApp(config: Config, log: Logger): Promise<App> {
   const tls = readTls(config);
-  const { dataDir, databaseUrl, secretKeys, maxLiveStreams } = config;
+  const { dataDir, databaseUrl, secretKeys, maxLiveStreams, streamPasswordBits } = config;
   let metrics: Metrics | null = null;
   const onQuery = (ms: number, ok: boolean) => metrics?.query(ms, ok);
   const unlock = databaseUrl ? () => {} : lockDataDir(dataDir);
-  const opening = openStore({ dataDir, databaseUrl, secretKeys, maxLiveStreams, log, onQuery });
+  const opening = openStore({
+    dataDir,
+    databaseUrl,
+    secretKeys,
+    maxLiveStreams,
+    streamPasswordBits,
+    log,
+    onQuery,
+  });
   const store = await opening.catch((error) => {
     unlock();
     throw error;
@@ -126,7 +147,10 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       takeoverAfterMs: config.takeoverAfterMs,
       backupTakeoverMs: config.backupTakeoverMs,
       log,
-      onEvent: (event) => events.tell(event),
+      onEvent: (event) => {
+        events.tell(event);
+        health.note(event);
+      },
       onBroadcast: (broadcast) => {
         const { playbackId, userId, liveStreamId, discontinuities } = broadcast.authorisation;
         const window = shelf.open({
@@ -160,9 +184,29 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       log,
     });
     const { connectTcp } = outbound;
-    const pushes = new Pushes({ source: store.platforms, feeds, connectTcp, log });
+    const maxDelayBytes = config.pushDelayMaxBytes;
+    const pushes = new Pushes({ source: store.platforms, feeds, connectTcp, maxDelayBytes, log });
+    closers.push(store.onPlatformsChanged((id) => pushes.changed(id)));
     const flv = new FlvHttp({ players, publicUrl: config.publicUrl, log });
     const audience = (playbackId: string) => audienceOf(playbackId, origin, players);
+    const health = new HealthLog({
+      broadcasts: () => registry.broadcasts(),
+      viewers: (playbackId) => audience(playbackId).viewers,
+    });
+    closers.push(() => health.close());
+    const usage = new UsageLog({
+      broadcasts: () => registry.broadcasts(),
+      find: (playbackId) => registry.find(playbackId)?.authorisation.liveStreamId ?? null,
+      audience,
+      sink: store.usage,
+      log,
+    });
+    const plays = new PlayLog(usage);
+    const serverHealth = new ServerHealth(dataDir);
+    closers.push(
+      () => serverHealth.close(),
+      () => usage.close(),
+    );
     const pulls = new Pulls({
       source: store.pulls,
       registry,
@@ -171,6 +215,13 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       maxFfmpeg: config.pullMaxFfmpeg,
       log,
     });
+    const storeOrStop: PublishAuthoriser = {
+      async authorise(request) {
+        if (draining) throw new CodedError('store_unavailable', 'The server is stopping.');
+        return store.authorise(request);
+      },
+    };
+    const authoriser = new GuessLimiter({ authoriser: storeOrStop, log });
     const rtmp = new RtmpServer({
       host: config.rtmpHost,
       port: config.rtmpPort,
@@ -179,22 +230,30 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       maxConnections: config.rtmpMaxConnections,
       maxConnectionsPerAddress: config.rtmpMaxConnectionsPerAddress,
       failuresPerMinute: config.rtmpFailuresPerMinute,
-      authoriser: {
-        async authorise(request) {
-          if (draining) throw new CodedError('store_unavailable', 'The server is stopping.');
-          return store.authorise(request);
-        },
-      },
+      authoriser,
       players: new RtmpPlayers(players),
       registry,
       log,
     });
-    const rooms: Rooms = { registry, rtmp, origin, shelf, events, feeds, players, pushes, pulls };
+    const browsers = new BrowserPublishers({
+      publicUrl: config.publicUrl,
+      trustedProxies: config.trustedProxies,
+      publisherTimeoutMs: config.publisherTimeoutMs,
+      maxConnections: config.rtmpMaxConnections,
+      maxConnectionsPerAddress: config.rtmpMaxConnectionsPerAddress,
+      failuresPerMinute: config.rtmpFailuresPerMinute,
+      authoriser,
+      registry,
+      log,
+    });
+    const rooms: Rooms = { registry, rtmp, browsers, origin, shelf, events, feeds, players, pushes, pulls };
     metrics = new Metrics({
       read: () => readings(rooms),
       ...(config.metricsStreams && { readLiveStreams: () => liveStreamReadings(rooms) }),
     });
     closers.push(() => metrics?.close());
+    /** Whoever else asks for an upgrade (curl does, for HTTP/2) is answered as if they had not. */
+    const shouldUpgradeCallback = (request: http.IncomingMessage) => browsers.handles(request.url ?? '');
     const api = createApi({
       store,
       live: {
@@ -206,6 +265,15 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
         pullChanged: (id) => pulls.changed(id),
         pullStatus: (id) => pulls.status(id),
         checkPull: (mode) => pulls.check(mode),
+        testPull: (...test) => pulls.test(...test),
+        health: (id) => health.report(id),
+        writeUsage: () => usage.write(),
+        played: (report, viewer) => plays.report(report, viewer),
+        serverStatus: async () => {
+          return { ...(await serverHealth.read()), onAir: registry.size, viewers: origin.viewers + players.count };
+        },
+        onAir: () => onAirStates(rooms, health),
+        pulled: () => pulls.liveStreams(),
         stats: (id) => {
           const stats = registry.stats(id);
           return stats && { ...stats, ...audience(stats.playbackId) };
@@ -218,7 +286,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       mail,
       isDraining: () => draining,
       serverFactory: (handler) =>
-        http.createServer(HTTP_LIMITS, (request, response) => {
+        http.createServer({ ...HTTP_LIMITS, shouldUpgradeCallback }, (request, response) => {
           if (pipelinesTooMany(request.socket)) request.socket.destroy();
           else if (origin.handles(request.url ?? '')) origin.handle(request, response);
           else if (flv.handles(request.url ?? '')) flv.handle(request, response);
@@ -230,6 +298,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
         }),
     });
     api.server.maxConnections = config.httpMaxConnections;
+    api.server.on('upgrade', (request, socket, head) => browsers.upgrade(request, socket, head));
     await listenHttp(api, config);
     const httpPort = (api.server.address() as AddressInfo).port;
     listeners.push({ address: config.httpHost, port: httpPort });
@@ -244,6 +313,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
     for (const port of [rtmp.port, rtmp.tlsPort]) if (port) listeners.push({ address: config.rtmpHost, port });
     closers.push(
       () => rtmp.close(),
+      () => browsers.close(),
       () => players.close(),
       () => pulls.close(),
       () => registry.close(),
@@ -261,7 +331,15 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       rtmpsPort: rtmp.tlsPort,
       async drain(hurry) {
         draining = true;
-        await delay(config.drainMs, undefined, { signal: hurry }).catch(() => {});
+        const wait = (ms: number) => delay(ms, undefined, { signal: hurry }).catch(() => {});
+        const noticeMs = Math.min(config.drainMs / 4, NOTICE_MS);
+        await wait(noticeMs);
+        // With nothing left of the time they would be cut before they have turned to another server.
+        if (config.drainMs > 0 && !hurry.aborted) {
+          const asked = rtmp.requestReconnects();
+          if (asked > 0) log.info({ asked }, 'encoders are asked to connect anew');
+        }
+        await wait(config.drainMs - noticeMs);
       },
       close: closeAll,
     };
@@ -274,6 +352,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
 type Rooms = {
   readonly registry: LiveRegistry;
   readonly rtmp: RtmpServer;
+  readonly browsers: BrowserPublishers;
   readonly origin: Origin;
   readonly shelf: Shelf;
   readonly events: BroadcastEventQueue;
@@ -284,7 +363,7 @@ type Rooms = {
 };
 
 /** What the rooms have counted, for the metrics. */
-function readings({ registry, rtmp, origin, shelf, events, feeds, players, pushes, pulls }: Rooms): Readings {
+function readings({ registry, rtmp, browsers, origin, shelf, events, feeds, players, pushes, pulls }: Rooms): Readings {
   const { broadcasts, bytesIn, dropped } = registry.totals();
   const advice: Record<string, number> = Object.fromEntries(ADVICE_CODES.map((code) => [code, 0]));
   let publishers = 0;
@@ -305,7 +384,7 @@ function readings({ registry, rtmp, origin, shelf, events, feeds, players, pushe
     broadcastsTotal: broadcasts,
     bytesInTotal: bytesIn,
     droppedPacketsTotal: dropped,
-    refusedTotal: rtmp.refused,
+    refusedTotal: sum(rtmp.refused, browsers.refused),
     advice,
     viewers: origin.viewers,
     players: players.count,
@@ -315,6 +394,7 @@ function readings({ registry, rtmp, origin, shelf, events, feeds, players, pushe
     pushes: pushed.states,
     pushBytesTotal: pushed.bytesSent,
     pushRetriesTotal: pushed.retries,
+    pushDelayBytes: pushed.delayBytes,
     pulls: pulls.counts(),
     bytesOutTotal: origin.bytesOut,
     playbackRequestsTotal: origin.requests,
@@ -326,12 +406,34 @@ function readings({ registry, rtmp, origin, shelf, events, feeds, players, pushe
   };
 }
 
+/** How each live stream on air stands. */
+function* onAirStates({ registry, origin, players }: Rooms, health: HealthLog): Generator<OnAirState> {
+  for (const broadcast of registry.broadcasts()) {
+    const { liveStreamId, playbackId } = broadcast.authorisation;
+    const stats = broadcast.stats();
+    yield {
+      liveStreamId,
+      online: stats !== null,
+      sinceMs: health.sinceMs(liveStreamId) ?? Date.now(),
+      viewers: audienceOf(playbackId, origin, players).viewers,
+      bitrate: stats?.bitrate ?? 0,
+      advice: stats?.advice ?? [],
+    };
+  }
+}
+
 function* liveStreamReadings({ registry, origin, players }: Rooms): Generator<LiveStreamReading> {
   for (const broadcast of registry.broadcasts()) {
     const { liveStreamId, playbackId } = broadcast.authorisation;
     const { viewers, bytesOut } = audienceOf(playbackId, origin, players);
     yield { liveStreamId, kbps: broadcast.stats()?.bitrate ?? 0, viewers, bytesIn: broadcast.bytesIn, bytesOut };
   }
+}
+
+function sum(a: Readonly<Record<string, number>>, b: Readonly<Record<string, number>>): Record<string, number> {
+  const total = { ...a };
+  for (const [name, value] of Object.entries(b)) total[name] = (total[name] ?? 0) + value;
+  return total;
 }
 
 /** Who watches a live stream's broadcast, by whatever way. */

@@ -16,7 +16,23 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     chunkSizeWarningLimit: 700,
     rolldownOptions: {
-      input: ['player', 'audio', 'account'].map((page) => `${import.meta.dirname}/${page}.html`),
+      // 'use client' means nothing where there is no server that renders.
+      checks: { moduleLevelDirective: false },
+      // Of the server's rooms only what a page names comes along: some of the rest needs Node.
+      treeshake: { moduleSideEffects: [{ test: /\/src\/(?:contract|base|client)\//, sideEffects: false }] },
+      input: {
+        ...Object.fromEntries(
+          ['player', 'audio', 'account', 'dashboard', 'publish'].map((page) => [
+            page,
+            `${import.meta.dirname}/${page}.html`,
+          ]),
+        ),
+        // The player for pages of other people: its name stays, so that they need not change theirs.
+        'player-script': `${import.meta.dirname}/player/define.ts`,
+      },
+      output: {
+        entryFileNames: ({ name }) => (name === 'player-script' ? 'player.js' : 'assets/[name]-[hash].js'),
+      },
     },
   },
 });

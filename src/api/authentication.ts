@@ -11,10 +11,14 @@ declare module 'fastify' {
     principal: Principal;
     /** The person's session; null where an access token is asking. */
     browserSession: BrowserSession | null;
+    /** Whether who asked may still do so: for answers that go on for long. Rejects when that cannot be known now. */
+    mayStill(): Promise<boolean>;
   }
   interface FastifyContextConfig {
     /** The route answers everybody. One that changes something still refuses pages of other sites. */
     open?: boolean;
+    /** Of one that is open and changes something: pages of other sites may too. */
+    anyOrigin?: boolean;
     /** The least role that may; `member` by default. */
     role?: Role;
     /** Only people who have signed in: no access token may. */
@@ -26,7 +30,8 @@ declare module 'fastify' {
   }
 }
 
-const organizationNotFound = () =>
+/** For one that the principal does not reach, whether it exists or not. */
+export const organizationNotFound = (): CodedError =>
   new CodedError('not_found', 'Organization not found. GET /organizations lists those that you reach.');
 
 /**
@@ -41,10 +46,19 @@ export function requirePrincipal(
 ): void {
   app.decorateRequest('principal', null as unknown as Principal);
   app.decorateRequest('browserSession', null);
-  app.addHook('onRequest', async (request, reply) => {
-    const { open, role = 'member', session } = request.routeOptions.config;
-    if (open) return cookie.refuseForeignOrigin(request);
-    limits.refuseGuess(request, reply);
+  app.decorateRequest('mayStill', async function (this: FastifyRequest) {
+    const { organizationId } = this.principal;
+    try {
+      await identify(this);
+      refuseOthers(this);
+      // Without a header a person's first organization is meant, which may be another one by now.
+      return this.principal.organizationId === organizationId;
+    } catch (error) {
+      if (error instanceof CodedError && error.code !== 'store_unavailable') return false;
+      throw error;
+    }
+  });
+  const identify = async (request: FastifyRequest) => {
     // A request with both is the token's: whoever sends one needs no cookie.
     if (request.headers.authorization !== undefined) {
       refuseForeignForm(request);
@@ -56,13 +70,23 @@ export function requirePrincipal(
       request.browserSession = browserSession;
       request.principal = choose(request, browserSession);
     }
-    limits.noteGood(request);
+  };
+  const refuseOthers = (request: FastifyRequest) => {
+    const { role = 'member', session } = request.routeOptions.config;
     if (session && request.principal.kind !== 'session')
       throw new CodedError('forbidden', 'Only somebody who has signed in may do this: no access token can.');
     if (!roleCovers(request.principal.role, role)) {
       const message = `This needs the role ${role}; ${request.principal.kind === 'token' ? 'the access token' : 'your role'} is ${request.principal.role}.`;
       throw new CodedError('forbidden', message);
     }
+  };
+  app.addHook('onRequest', async (request, reply) => {
+    const { open, anyOrigin } = request.routeOptions.config;
+    if (open) return anyOrigin ? undefined : cookie.refuseForeignOrigin(request);
+    limits.refuseGuess(request, reply);
+    await identify(request);
+    limits.noteGood(request);
+    refuseOthers(request);
   });
 }
 

@@ -15,7 +15,7 @@ const EXPOSED_HEADERS =
  */
 export function addBrowserHeaders(app: FastifyInstance, { publicUrl }: Pick<PublicAddresses, 'publicUrl'>): void {
   const secure = publicUrl.startsWith('https:');
-  app.addHook('onRequest', async (request, reply) => {
+  app.addHook('onRequest', (request, reply, done) => {
     reply
       .header('cache-control', 'no-store')
       .header('x-content-type-options', 'nosniff')
@@ -24,10 +24,10 @@ export function addBrowserHeaders(app: FastifyInstance, { publicUrl }: Pick<Publ
       // An answer that a browser shows as a page by mistake can neither run nor load anything. Pages set their own.
       .header('content-security-policy', "default-src 'none'; frame-ancestors 'none'");
     if (secure) reply.header('strict-transport-security', 'max-age=31536000');
-    if (DASHBOARD.test(request.url)) return;
+    if (DASHBOARD.test(request.url)) return done();
     reply.header('access-control-allow-origin', '*').header('access-control-expose-headers', EXPOSED_HEADERS);
-    if (request.method !== 'OPTIONS' || request.headers['access-control-request-method'] === undefined) return;
-    return reply
+    if (request.method !== 'OPTIONS' || request.headers['access-control-request-method'] === undefined) return done();
+    reply
       .code(204)
       .header('access-control-allow-methods', 'GET, POST, PATCH, PUT, DELETE')
       .header('access-control-allow-headers', ALLOWED_HEADERS)

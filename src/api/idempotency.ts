@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { CodedError } from '../base/index.ts';
 import type { Attempt, Principal, Store } from '../store/index.ts';
 
@@ -64,10 +64,14 @@ export function addIdempotency(app: FastifyInstance, { idempotency }: Pick<Store
     }
   });
 
-  app.addHook('onSend', async (request, reply, payload) => {
+  app.addHook('onSend', (request, reply, payload, done) => {
     const { attempt } = request;
-    if (!attempt) return;
+    if (!attempt) return done();
     request.attempt = null;
+    settle(request, reply, payload, attempt).then(() => done(), done);
+  });
+
+  async function settle(request: FastifyRequest, reply: FastifyReply, payload: unknown, attempt: Attempt) {
     try {
       if (reply.statusCode >= 500) await idempotency.giveUp(attempt);
       else if (reply.statusCode >= 300) await idempotency.forget(attempt);
@@ -78,7 +82,7 @@ export function addIdempotency(app: FastifyInstance, { idempotency }: Pick<Store
     } finally {
       ends.get(request)?.();
     }
-  });
+  }
 }
 
 /** A token's keys are its own, and so are a person's in each environment. */

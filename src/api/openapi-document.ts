@@ -21,9 +21,10 @@ interface Access {
 /** What the first segments of a path belong to; the longest that fits counts. */
 const TAG_OF: readonly (readonly [RegExp, string])[] = [
   [/^\/live_streams\/[^/]+\/platforms|^\/platform_templates/, 'Platforms'],
-  [/^\/live_streams\/[^/]+\/(stats|broadcasts|epg)/, 'Stats'],
+  [/^\/live_streams\/[^/]+\/(stats|health|broadcasts|epg)/, 'Stats'],
   [/^\/live_streams\/[^/]+\/(temporary_)?recordings/, 'Recordings'],
-  [/^\/live_streams\/[^/]+\/events|^\/(events|activity_logs|activity_events)/, 'Events'],
+  [/^\/live_streams\/[^/]+\/events|^\/(events|updates|activity_logs|activity_events)/, 'Events'],
+  [/^\/(usage|embed)/, 'Stats'],
   [/^\/live_streams/, 'Live streams'],
   [/^\/videos/, 'Videos'],
   [/^\/sub_second_streams/, 'Sub-second streams'],

@@ -4,7 +4,8 @@ import type { FastifyInstance } from 'fastify';
 import { describeDocument, describeRoute } from './openapi-document.ts';
 import type { PublicAddresses } from './to-live-stream.ts';
 
-const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+/** Of the program. */
+export const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
   version: string;
 };
 

@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { CodedError } from '../base/index.ts';
+import { CodedError, isoTime } from '../base/index.ts';
 import type {
   CurrentSession as CurrentSessionAnswer,
   Organization as OrganizationAnswer,
@@ -136,5 +136,3 @@ export function audit(request: FastifyRequest, what: string, about: object = {})
     `api: ${what}`,
   );
 }
-
-export const isoTime = (ms: number): string => new Date(ms).toISOString();

@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { CodedError, monotonicMs, sha256 } from '../base/index.ts';
 import type { Config } from '../config/index.ts';
+import type { Principal } from '../store/index.ts';
 import { networkOf } from './address.ts';
 
 declare module 'fastify' {
@@ -47,6 +48,8 @@ export function createRateLimiter({ apiRatePerMinute = 0, apiAnonymousPerMinute 
   const strangers = new Windows();
   const good = new Remembered();
   const counted = new WeakSet<FastifyRequest>();
+  /** Whose credential is in `good`: the store remembers a token's principal for a second, and its digest need not be made anew. */
+  const noted = new WeakSet<Principal>();
 
   function tell(reply: FastifyReply, limit: number, { taken, resetS }: Taken, who: string): void {
     reply.header('ratelimit-limit', limit);
@@ -76,8 +79,10 @@ export function createRateLimiter({ apiRatePerMinute = 0, apiAnonymousPerMinute 
       countStranger(request, reply);
     },
     noteGood(request) {
+      if (apiAnonymousPerMinute === 0 || noted.has(request.principal)) return;
+      noted.add(request.principal);
       const credential = credentialOf(request);
-      if (apiAnonymousPerMinute > 0 && credential !== undefined) good.add(credential);
+      if (credential !== undefined) good.add(credential);
     },
     count(request, reply) {
       if (request.routeOptions.config.unlimited) return;
@@ -123,6 +128,24 @@ export class Allowance {
       'too_many_requests',
       `${this.#perMinute} of these a minute are allowed: go on in ${resetS} s.`,
     );
+  }
+}
+
+/** Counts what one network may send in a minute, of something that everybody may. */
+export class NetworkAllowance {
+  readonly #perMinute: number;
+  readonly #windows = new Windows();
+
+  constructor(perMinute: number) {
+    this.#perMinute = perMinute;
+  }
+
+  /** @throws CodedError too_many_requests, with Retry-After in the reply */
+  take(request: FastifyRequest, reply: FastifyReply): void {
+    const { taken, resetS } = this.#windows.take(networkOf(request));
+    if (taken <= this.#perMinute) return;
+    reply.header('retry-after', resetS);
+    throw new CodedError('too_many_requests', `Your address may send ${this.#perMinute} of these a minute.`);
   }
 }
 

@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
 import { CodedError } from '../base/index.ts';
 import type { PullingMode } from '../contract/index.ts';
-import type { PlatformStatus, PullStatus } from '../live/index.ts';
+import type { PlatformStatus, PullProbe, PullStatus } from '../live/index.ts';
 import type { Store } from '../store/index.ts';
 import type { CheckDestination, Dialect } from './dialect.ts';
 import type { PublicAddresses } from './to-live-stream.ts';
@@ -26,6 +26,11 @@ export interface LivePort {
    * @throws CodedError bad_request, destination_refused
    */
   checkPull(mode: PullingMode): Promise<void>;
+  /**
+   * Reads a URL for ten seconds at most, without feeding the live stream from it. `owner` bounds how many one may read at a time.
+   * @throws CodedError too_many_requests
+   */
+  testPull(url: string, liveStreamId: string, owner: string): Promise<PullProbe>;
 }
 
 /** What the routes of the contract's resources are registered with, once for each dialect. */

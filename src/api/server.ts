@@ -8,13 +8,15 @@ import { addBrowserHeaders } from './browser-headers.ts';
 import { type CheckDestination, DIALECTS } from './dialect.ts';
 import { notFound, sendError } from './errors.ts';
 import { addIdempotency } from './idempotency.ts';
+import { LiveUpdates, type UpdatesPort } from './live-updates.ts';
 import { addOpenApi } from './openapi.ts';
 import { Guesses, type MailPort } from './people.ts';
-import { Allowance, createRateLimiter, type RateLimits } from './rate-limit.ts';
+import { Allowance, createRateLimiter, NetworkAllowance, type RateLimits } from './rate-limit.ts';
 import { requestIdOf } from './request-id.ts';
 import type { LivePort } from './resource.ts';
 import { accessTokenRoutes } from './routes/access-tokens.ts';
 import { activityRoutes } from './routes/activity.ts';
+import { type BeaconPort, beaconRoutes } from './routes/beacon.ts';
 import { changelogRoutes } from './routes/changelog.ts';
 import { deliveryRoutes } from './routes/deliveries.ts';
 import { eventRoutes } from './routes/events.ts';
@@ -27,11 +29,16 @@ import { type OpenApiDocument, openApiRoutes } from './routes/openapi.ts';
 import { organizationRoutes } from './routes/organizations.ts';
 import { passwordResetRoutes } from './routes/password-resets.ts';
 import { platformRoutes } from './routes/platforms.ts';
+import { pullTestRoutes } from './routes/pull-test.ts';
 import { recordingRoutes } from './routes/recordings.ts';
 import { sessionRoutes } from './routes/sessions.ts';
 import { setupRoutes } from './routes/setup.ts';
 import { type StatsPort, statsRoutes } from './routes/stats.ts';
+import { type ServerStatusPort, statusRoutes } from './routes/status.ts';
+import { type StreamHealthPort, streamHealthRoutes } from './routes/stream-health.ts';
 import { subSecondStreamRoutes } from './routes/sub-second-streams.ts';
+import { updatesRoutes } from './routes/updates.ts';
+import { type UsagePort, usageRoutes } from './routes/usage.ts';
 import { userRoutes } from './routes/users.ts';
 import { videoRoutes } from './routes/videos.ts';
 import { webhookEndpointRoutes } from './routes/webhook-endpoints.ts';
@@ -40,8 +47,13 @@ import type { PublicAddresses } from './to-live-stream.ts';
 
 export interface ApiOptions {
   readonly store: Store;
-  readonly live: LivePort & StatsPort;
-  readonly config: PublicAddresses & RateLimits & { readonly trustedProxies?: readonly string[] };
+  readonly live: LivePort & StatsPort & UpdatesPort & StreamHealthPort & UsagePort & BeaconPort & ServerStatusPort;
+  readonly config: PublicAddresses &
+    RateLimits & {
+      readonly trustedProxies?: readonly string[];
+      /** Whether what players report is counted; it is, when not given. */
+      readonly embedAnalytics?: boolean;
+    };
   readonly log: Logger;
   /** The outbound guard's word on addresses that webhooks, platforms and pulls are given. */
   readonly checkDestination: CheckDestination;
@@ -56,6 +68,8 @@ export interface ApiOptions {
 }
 
 const MAX_BODY_BYTES = 256 * 1024;
+/** Of one network: hundreds may watch behind one address, each of whom reports six times a minute. */
+const BEACONS_PER_MINUTE = 6000;
 
 /** The API with all its routes; `document` makes its description. */
 export function createApp(options: ApiOptions, document: () => Promise<OpenApiDocument>): FastifyInstance {
@@ -77,7 +91,9 @@ export function createApp(options: ApiOptions, document: () => Promise<OpenApiDo
   app.setNotFoundHandler(notFound);
   addBodyParsers(app);
   addBrowserHeaders(app, config);
-  app.addHook('onResponse', async (request, reply) => {
+  // Hooks that wait for nothing are called back: a promise each would be a tenth of a read's work.
+  app.addHook('onResponse', (request, reply, done) => {
+    done();
     const route = request.routeOptions.url ?? 'none';
     metrics?.metrics.request(request.method, route, reply.statusCode, reply.elapsedTime);
     if (!log.isLevelEnabled('debug')) return;
@@ -88,15 +104,22 @@ export function createApp(options: ApiOptions, document: () => Promise<OpenApiDo
     );
   });
   const cookie = new SessionCookie(store.sessions, config.publicUrl);
-  app.addHook('onRequest', async (request, reply) => void reply.header('x-request-id', request.id));
+  app.addHook('onRequest', (request, reply, done) => {
+    reply.header('x-request-id', request.id);
+    done();
+  });
   const guesses = new Guesses();
   const limiter = createRateLimiter(config);
   // Who opens the server's address in a browser: else the browser would ask for a password.
-  app.addHook('onRequest', async (request, reply) => {
-    if (request.url === '/' && request.headers.accept?.includes('text/html')) return reply.redirect('reference');
+  app.addHook('onRequest', (request, reply, done) => {
+    if (request.url === '/' && request.headers.accept?.includes('text/html')) reply.redirect('reference');
+    else done();
   });
   requirePrincipal(app, store, cookie, limiter);
-  app.addHook('onRequest', async (request, reply) => limiter.count(request, reply));
+  app.addHook('onRequest', (request, reply, done) => {
+    limiter.count(request, reply);
+    done();
+  });
   app.setErrorHandler<Parameters<typeof sendError>[0]>((error, request, reply) =>
     sendError(limiter.exchange(error, request, reply), request, reply),
   );
@@ -107,6 +130,11 @@ export function createApp(options: ApiOptions, document: () => Promise<OpenApiDo
   app.register(changelogRoutes);
   app.register(healthRoutes, { store, isDraining });
   if (metrics) app.register(metricsRoutes, metrics);
+  app.register(statusRoutes, { store, live });
+  const { embedAnalytics: enabled = true } = config;
+  app.register(beaconRoutes, { live, enabled, allowance: new NetworkAllowance(BEACONS_PER_MINUTE) });
+  const updates = new LiveUpdates(store, live, log);
+  app.addHook('preClose', async () => updates.close());
   const webhooks = { tests: new Allowance(30), resends: new Allowance(60) };
   // The contract's resources and our own beside them: there twice. All options of all routes travel together.
   for (const { prefix, dialect } of DIALECTS) {
@@ -114,10 +142,14 @@ export function createApp(options: ApiOptions, document: () => Promise<OpenApiDo
     const people = { prefix, store, cookie, guesses, mail: options.mail ?? null, addresses: config };
     app.register(liveStreamRoutes, resource);
     app.register(platformRoutes, resource);
+    app.register(pullTestRoutes, resource);
     app.register(recordingRoutes, resource);
     app.register(subSecondStreamRoutes, resource);
     app.register(videoRoutes, resource);
     app.register(statsRoutes, resource);
+    app.register(streamHealthRoutes, resource);
+    app.register(usageRoutes, resource);
+    app.register(updatesRoutes, { prefix, updates });
     app.register(webhookEndpointRoutes, resource);
     app.register(deliveryRoutes, resource);
     app.register(eventRoutes, resource);

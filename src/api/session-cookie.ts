@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { CodedError, secretsEqual, sha256 } from '../base/index.ts';
+import { CodedError, secretsEqual, sha256Hex } from '../base/index.ts';
 import { SESSION_MS, type SignedIn, type Store } from '../store/index.ts';
 import { addressOf } from './address.ts';
 
@@ -84,4 +84,4 @@ export class SessionCookie {
 }
 
 /** Follows from the cookie's value, which it does not give away: so it is nowhere stored. */
-const csrfTokenOf = (secret: string): string => sha256(`csrf:${secret}`).toString('hex');
+const csrfTokenOf = (secret: string): string => sha256Hex(`csrf:${secret}`);

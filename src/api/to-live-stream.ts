@@ -1,3 +1,4 @@
+import { isoTime, isoTimeOrNull } from '../base/index.ts';
 import type { Config } from '../config/index.ts';
 import {
   COMMON_CODECS,
@@ -90,33 +91,30 @@ export function pullUrlsOf(playbackId: string, { publicUrl, rtmpPublicUrl }: Pub
   return { rtmp: `${protocol}//${host}/${playbackId}`, flv: `${publicUrl}/live/${playbackId}.flv` };
 }
 
-const time = (ms: number): string => new Date(ms).toISOString();
-const timeOrNull = (ms: number | null): string | null => (ms === null ? null : time(ms));
-
 type Connection = Omit<media.PlatformStatus, 'platformId' | 'state' | 'bytesSent' | 'dropped' | 'lastError'> & {
   readonly lastError: { readonly code: string; readonly message: string; readonly atMs: number } | null;
 };
 
 function connectionOf({ sinceMs, severity, attempt, nextRetryMs, lastError, bitrate, connectedSinceMs }: Connection) {
   return {
-    since: time(sinceMs),
+    since: isoTime(sinceMs),
     severity,
     attempt,
-    next_retry: timeOrNull(nextRetryMs),
-    last_error: lastError && { code: lastError.code, message: lastError.message, at: time(lastError.atMs) },
+    next_retry: isoTimeOrNull(nextRetryMs),
+    last_error: lastError && { code: lastError.code, message: lastError.message, at: isoTime(lastError.atMs) },
     bitrate: Math.round(bitrate),
     uptime_s: connectedSinceMs === null ? null : Math.max(0, Math.floor((Date.now() - connectedSinceMs) / 1000)),
   };
 }
 
-const toPlatformStatus = (status: media.PlatformStatus): PlatformStatus => ({
+export const toPlatformStatus = (status: media.PlatformStatus): PlatformStatus => ({
   state: status.state,
   ...connectionOf(status),
   bytes_sent: status.bytesSent,
   dropped: status.dropped,
 });
 
-const toPullingStatus = (status: media.PullStatus): PullingStatus => ({
+export const toPullingStatus = (status: media.PullStatus): PullingStatus => ({
   state: status.state,
   ...connectionOf(status),
   url: status.url,
@@ -140,6 +138,6 @@ function common(row: LiveStreamRow, { rtmpPublicUrl }: PublicAddresses, online?:
     user: row.userId,
     environment: row.environment,
     organization: row.organizationId,
-    creation_time: new Date(row.createdMs).toISOString(),
+    creation_time: isoTime(row.createdMs),
   };
 }

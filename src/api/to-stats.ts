@@ -1,3 +1,4 @@
+import { isoTime } from '../base/index.ts';
 import type { Stats } from '../contract/index.ts';
 import { maskSecret, maskServer } from '../contract/index.ts';
 import type { BroadcastStats, PlatformStatus, TrackStats } from '../live/index.ts';
@@ -68,14 +69,14 @@ export function toStats(liveStreamId: string, stats: OnAirStats, context: StatsC
       code,
       severity,
       message,
-      since: new Date(sinceMs).toISOString(),
+      since: isoTime(sinceMs),
     })),
     push_stats: pushStats(context),
     active_encoder: stats.active,
     standby: standby && {
       published_via: standby.protocol,
       published_from: standby.address,
-      since: new Date(standby.sinceMs).toISOString(),
+      since: isoTime(standby.sinceMs),
     },
     pull_urls: pullUrlsOf(stats.playbackId, context.addresses),
     srt_port_resolve: null,
@@ -99,8 +100,9 @@ function pushStats({ platforms, statuses }: StatsContext): Stats['push_stats'] {
 function toTrack(track: TrackStats): Stats['media_info']['tracks'][number] {
   const bitrate = Math.round(track.bitrate);
   if (track.kind === 'audio') {
-    const { channels, outputSampleRate } = track.config;
-    return { track_id: 'a1', content: 'audio', codec: 'aac', bitrate, channels, sample_rate: outputSampleRate };
+    const { channels, outputSampleRate, codecString } = track.config;
+    const codec = codecString === 'opus' ? 'opus' : 'aac';
+    return { track_id: 'a1', content: 'audio', codec, bitrate, channels, sample_rate: outputSampleRate };
   }
   const { width, height, frameRate, profile, level, pixelFormat, sampleAspect } = track.config;
   const measured = Math.round(track.fps * 100) / 100;

@@ -22,5 +22,8 @@ export const randomHex = (bytes: number): string => randomBytes(bytes).toString(
 /** SHA-256 of a random secret: a fast hash is right for secrets of 128 bits and more (not for people's passwords). */
 export const sha256 = (secret: string): Buffer => hash('sha256', secret, 'buffer');
 
+/** The same in lower-case hex, as it is stored. */
+export const sha256Hex = (secret: string): string => sha256(secret).toString('hex');
+
 /** Compares two secrets in constant time, whatever their lengths. */
 export const secretsEqual = (a: string, b: string): boolean => timingSafeEqual(sha256(a), sha256(b));

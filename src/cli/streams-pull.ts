@@ -48,6 +48,18 @@ export function addPull(streams: Command): void {
       }),
     );
 
+  pull
+    .command('test <stream>')
+    .description('Look at what a URL gives, without pulling from it.')
+    .requiredOption('--from <url>', 'the URL; - reads it from standard input', secretValue)
+    .action(
+      withClient<{ readonly from: string }, [string]>(async ({ client, options }, stream) => {
+        const result = await client.liveStreams.testPull(stream, { url: options.from });
+        printObject(result, options);
+        if (!result.ok) process.exitCode = 1;
+      }),
+    );
+
   for (const enabled of [true, false])
     pull
       .command(`${enabled ? 'on' : 'off'} <stream>`)

@@ -22,6 +22,8 @@ import type {
   PlatformChange,
   PlatformCreate,
   PlatformTemplate,
+  PullTest,
+  PullTestResult,
   Resend,
   Resent,
   Role,
@@ -62,6 +64,8 @@ export interface Client {
     rotateKey(id: string, values?: Partial<KeyRotation>, options?: CallOptions): Promise<LiveStream>;
     /** Of the running broadcast; 404 while the live stream is offline. */
     stats(id: string, options?: CallOptions): Promise<Stats>;
+    /** Looks at what a URL gives that it might be pulled from; takes up to ten seconds. */
+    testPull(id: string, values: PullTest, options?: CallOptions): Promise<PullTestResult>;
     /** Its times on air, newest first. */
     broadcasts(id: string, page?: Page, options?: CallOptions): Promise<List<Broadcast>>;
   };
@@ -149,6 +153,7 @@ export function createClient(clientOptions: ClientOptions): Client {
       ...resource<LiveStream, LiveStreamChange, LiveStreamChange>('/live_streams'),
       rotateKey: (id, body, options) => call('POST', `${at('/live_streams', id)}/rotate_key`, { body }, options),
       stats: (id, options) => call('GET', `${at('/live_streams', id)}/stats`, {}, options),
+      testPull: (id, body, options) => call('POST', `${at('/live_streams', id)}/pull/test`, { body }, options),
       broadcasts: (id, query, options) => call('GET', `${at('/live_streams', id)}/broadcasts`, { query }, options),
     },
     platforms: {

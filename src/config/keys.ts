@@ -43,10 +43,16 @@ export interface Config {
   readonly rtmpMaxConnectionsPerAddress: number;
   readonly rtmpFailuresPerMinute: number;
   /** By RTMP and HTTP-FLV together. */
+  /** Of all platforms' delays together. */
+  readonly pushDelayMaxBytes: number;
   readonly maxPlayers: number;
   readonly rtmpPlayMergeMs: number;
   /** Of one environment. */
   readonly maxLiveStreams: number;
+  /** Of the passwords of stream keys that are made from now on. */
+  readonly streamPasswordBits: 32 | 128;
+  /** Whether what players report is counted. */
+  readonly embedAnalytics: boolean;
   /** Of one access token or person; 0: no limit. */
   readonly apiRatePerMinute: number;
   /** Of one address without a valid credential; 0: no limit. */
@@ -232,6 +238,12 @@ export const KEYS: readonly Key[] = [
     description: 'Wrong stream keys a minute from one address, after which the answers to further ones are held back.',
   },
   {
+    name: 'push_delay_max_bytes',
+    schema: whole(0, 2 ** 40),
+    default: 2 ** 30,
+    description: 'Bytes of media that the delays of platforms may hold in memory, all together.',
+  },
+  {
     name: 'max_players',
     schema: count,
     default: 10_000,
@@ -249,6 +261,19 @@ export const KEYS: readonly Key[] = [
     schema: count,
     default: 10_000,
     description: 'Live streams that one environment of an organization may have.',
+  },
+  {
+    name: 'stream_password_bits',
+    schema: Type.Integer({ enum: [32, 128] }),
+    default: 32,
+    description:
+      'Length of new stream passwords: 32 (8 hex digits) or 128 (32 hex digits), which need no limit on guesses.',
+  },
+  {
+    name: 'embed_analytics',
+    schema: Type.Boolean(),
+    default: true,
+    description: 'Whether plays, watch time and stalls that players report are counted.',
   },
   {
     name: 'api_rate_per_minute',

@@ -11,7 +11,10 @@ const fields = {
   name: Type.String(),
   environment: environment('The only environment that the token reaches.'),
   role: role('admin: may also make and revoke access tokens.'),
-  created_by: Type.String({ description: 'The user who made it, and in whose name it acts.' }),
+  created_by: Type.String({ description: 'The user in whose name it acts: who made it, or whose token did.' }),
+  created_by_token: Type.Union([Type.String(), Type.Null()], {
+    description: 'The access token that made it; null: the user did, signed in.',
+  }),
   creation_time: Type.String(),
   last_used_at: Type.Union([Type.String(), Type.Null()], { description: 'To the minute; null: never.' }),
   expires_at: Type.Union([Type.String(), Type.Null()], { description: 'Refused from then on; null: never.' }),

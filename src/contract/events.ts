@@ -35,7 +35,7 @@ const Broadcast = Type.Object(
   {
     _id: Type.String(),
     started_at: time('When the encoder was accepted.'),
-    protocol: Type.String({ description: 'rtmp or rtmps; pull-… when it is fetched from a URL.' }),
+    protocol: Type.String({ description: 'rtmp, rtmps or browser; pull-… when it is fetched from a URL.' }),
     address: Type.String({ description: "The encoder's address." }),
   },
   { description: 'One session on air, reconnects within the reconnect window included.' },

@@ -19,6 +19,7 @@ export {
   EventQuery,
 } from './events.ts';
 export { exampleOf } from './example-of.ts';
+export { LiveState, StreamHealth, UpdatesQuery } from './health.ts';
 export {
   type Environment,
   KeyRotation,
@@ -61,6 +62,7 @@ export {
   PlatformTemplateList,
 } from './platform.ts';
 export { COMMON_CODECS, type Codec, PLATFORM_TEMPLATES, templateOf } from './platform-templates.ts';
+export { PullTest, PullTestResult } from './pull-test.ts';
 export {
   checkPullingMode,
   maskPullingMode,
@@ -73,7 +75,9 @@ export {
 export { type Reading, readAs } from './read.ts';
 export { ExportData, Recording, Recordings, TemporaryRecording, TemporaryRecordings } from './recording.ts';
 export { ROLES, type Role, roleCovers, type TokenRole } from './roles.ts';
+export { ServerStatus } from './server-status.ts';
 export { Stats } from './stats.ts';
+export { Beacon, Usage, UsageQuery, UsageSum } from './usage.ts';
 export {
   CurrentSession,
   PasswordReset,

@@ -8,7 +8,7 @@ const unixMs = (description: string) => Type.Integer({ description: `${descripti
 const Track = Type.Object({
   track_id: Type.String({ description: '`v1` or `a1`.' }),
   content: Type.String({ enum: ['video', 'audio'] }),
-  codec: Type.String({ description: '`h264` or `aac`.' }),
+  codec: Type.String({ description: '`h264`, `aac` or `opus`.' }),
   bitrate: kbps('Of this track.'),
   width: optional(Type.Integer()),
   height: optional(Type.Integer()),
@@ -49,7 +49,7 @@ export const Stats = Type.Object(
       description: '`publish://`, or where it is fetched from.',
       examples: ['publish://'],
     }),
-    published_via: Type.String({ description: '`rtmp` or `rtmps`; `pull-…` when it is fetched from a URL.' }),
+    published_via: Type.String({ description: '`rtmp`, `rtmps` or `browser`; `pull-…` when it is fetched from a URL.' }),
     published_from: Type.String({ description: "The encoder's address." }),
     opened_at: unixMs('When the broadcast began.'),
     start_running_at: unixMs('When its first media came; opened_at until then.'),

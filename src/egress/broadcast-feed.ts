@@ -173,7 +173,7 @@ export class BroadcastFeed implements Reader, CursorFeed {
     if (track !== audio) this.#configure({ video, audio: track }, { video, audio: null }, track, ms);
     if (this.#parts.length === 0) this.#begin(ms);
     this.#audio++;
-    this.#add(this.writer.audio(ms, data), ms);
+    this.#add(this.writer.audio(track, ms, data), ms);
   }
 
   get #expectsPicture(): boolean {

@@ -2,6 +2,9 @@ import type { AudioTrack, VideoTrack } from '../media/index.ts';
 import type { Batch, Metadata } from './feed.ts';
 import type { FormWriter } from './feed-writer.ts';
 
+/** How Enhanced RTMP names Opus in the metadata. */
+const OPUS_FOURCC = 0x4f707573;
+
 /** What is sent of a broadcast at one time. Immutable: batches share it. */
 export interface Tracks {
   readonly video: VideoTrack | null;
@@ -74,7 +77,7 @@ export class FeedBatch implements Batch {
         videocodecid: 7,
       }),
       ...(audio && {
-        audiocodecid: 10,
+        audiocodecid: audio.codec === 'opus' ? OPUS_FOURCC : 10,
         audiosamplerate: audio.config.outputSampleRate,
         audiosamplesize: 16,
         audiochannels: audio.config.channels,

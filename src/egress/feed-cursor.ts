@@ -55,6 +55,10 @@ export class Cursor implements FeedCursor {
     return this.delayMs > 0 ? this.#group : this.#next;
   }
 
+  get held(): FeedRing {
+    return this.#feed.ring;
+  }
+
   get ended(): boolean {
     return this.#feed.over && this.#next >= this.#feed.ring.end;
   }

@@ -1,4 +1,4 @@
-import { writeAudioTag, writeFlvTag, writeVideoTag } from '../formats/flv/index.ts';
+import { writeAudioTag, writeFlvTag, writeOpusTag, writeVideoTag } from '../formats/flv/index.ts';
 import { ChunkStreamId, MessageType, writeMessage } from '../formats/rtmp/index.ts';
 import type { AudioTrack, VideoTrack } from '../media/index.ts';
 import { FEED_CHUNK_SIZE, FEED_STREAM_ID, type FeedForm } from './feed.ts';
@@ -7,7 +7,7 @@ import { FEED_CHUNK_SIZE, FEED_STREAM_ID, type FeedForm } from './feed.ts';
 export interface FormWriter {
   config(track: VideoTrack | AudioTrack, ms: number): Buffer;
   video(ms: number, key: boolean, compositionMs: number, data: Uint8Array): Buffer;
-  audio(ms: number, data: Uint8Array): Buffer;
+  audio(track: AudioTrack, ms: number, data: Uint8Array): Buffer;
 }
 
 const rtmp = {
@@ -26,11 +26,14 @@ const flv = {
 export function formWriter(form: FeedForm): FormWriter {
   const wrap = form === 'flv' ? flv : rtmp;
   return {
-    config: ({ kind, config }, ms) =>
-      kind === 'video'
-        ? wrap.video(ms, writeVideoTag('config', true, 0, config.record))
-        : wrap.audio(ms, writeAudioTag('config', config.record)),
+    config: (track, ms) =>
+      track.kind === 'video'
+        ? wrap.video(ms, writeVideoTag('config', true, 0, track.config.record))
+        : wrap.audio(ms, audioTag(track, 'config', track.config.record)),
     video: (ms, key, compositionMs, data) => wrap.video(ms, writeVideoTag('frame', key, compositionMs, data)),
-    audio: (ms, data) => wrap.audio(ms, writeAudioTag('frame', data)),
+    audio: (track, ms, data) => wrap.audio(ms, audioTag(track, 'frame', data)),
   };
 }
+
+const audioTag = ({ codec }: AudioTrack, kind: 'config' | 'frame', data: Uint8Array): Buffer =>
+  codec === 'opus' ? writeOpusTag(kind, data) : writeAudioTag(kind, data);

@@ -51,6 +51,8 @@ export interface FeedCursor {
   readonly dropped: number;
   /** From its first loss to its last, where it has lost frames again and again up to now; 0 when it keeps up. */
   droppingMs(nowMs: number): number;
+  /** What its feed has in memory: one object for all of the feed's consumers. */
+  readonly held: { readonly bytes: number };
   /** The broadcast is over and everything was given. */
   readonly ended: boolean;
   /** Leaves the feed. With the last one the feed itself goes. */

@@ -61,9 +61,9 @@ export class FlvHttp {
     const seat = players.add(broadcast, 'flv', {
       id,
       write: (bytes) => res.write(bytes),
-      metadata: (metadata, timestampMs) => {
+      metadata: (metadata) => {
         const body = encodeAmf0('onMetaData', new Map(Object.entries(metadata)));
-        const tag = writeFlvTag({ type: 'data', timestampMs, body });
+        const tag = writeFlvTag({ type: 'data', timestampMs: 0, body });
         if (begun) return tag;
         begun = true;
         const has = { audio: 'audiocodecid' in metadata, video: 'videocodecid' in metadata };

@@ -58,9 +58,9 @@ export class RtmpPlayers {
     const seat = this.#players.add(broadcast, 'rtmp', {
       id: connection.id,
       write: (bytes) => connection.write(bytes),
-      metadata: (metadata, ms) => {
+      metadata: (metadata) => {
         const body = encodeAmf0('onMetaData', new Map(Object.entries(metadata)));
-        return writeMessage(ChunkStreamId.stream, MessageType.dataAmf0, FEED_STREAM_ID, ms, body, FEED_CHUNK_SIZE);
+        return writeMessage(ChunkStreamId.stream, MessageType.dataAmf0, FEED_STREAM_ID, 0, body, FEED_CHUNK_SIZE);
       },
       end: () => connection.end(),
       cut: (reason) => connection.close(reason),

@@ -7,8 +7,8 @@ export interface PlayerSink {
   readonly id: string;
   /** False: full until it says that it has drained. */
   write(bytes: Buffer): boolean;
-  /** onMetaData, at that time of the feed. */
-  metadata(metadata: Metadata, ms: number): Buffer;
+  /** onMetaData, at time 0 wherever it stands: FFmpeg takes one with another time for a track of subtitles. */
+  metadata(metadata: Metadata): Buffer;
   /** The broadcast is over. */
   end(): void;
   /** Cuts it in this tick, with what waits in it. */
@@ -61,7 +61,7 @@ export class Player {
     const cursor = this.#cursor;
     for (let batch = cursor.next(); batch !== null; batch = cursor.next()) {
       if (cursor.restarts || batch.configs) {
-        this.#send(this.#sink.metadata(cursor.metadata(), batch.startMs));
+        this.#send(this.#sink.metadata(cursor.metadata()));
         if (cursor.restarts) this.#send(cursor.head());
       }
       this.#send(batch.bytes);

@@ -120,7 +120,7 @@ export class Players {
     const leave = () => this.#leave(its, player);
     const told: PlayerSink = {
       ...sink,
-      metadata: (metadata, ms) => sink.metadata({ ...metadata, ...viaMetadata(broadcast) }, ms),
+      metadata: (metadata) => sink.metadata({ ...metadata, ...viaMetadata(broadcast) }),
     };
     const player = new Player(told, (options) => this.#options.feeds.open(broadcast, form, options), leave);
     its.players.add(player);

@@ -17,6 +17,7 @@ export type PushErrorCode =
   | 'codec_unsupported'
   | 'stalled'
   | 'too_slow'
+  | 'delay_full' // what delays may hold in memory is used up
   | 'internal';
 
 export interface PushFailure {
@@ -43,6 +44,8 @@ const MESSAGES: Record<PushErrorCode, string> = {
   codec_unsupported: 'The platform does not take the codec of this stream.',
   stalled: 'The platform took nothing any more: the connection was restarted.',
   too_slow: 'The platform takes less than the stream has: lower the bit rate. The connection was restarted.',
+  delay_full:
+    'What this server may hold back in memory for delays is used up: choose a shorter delay_s, a lower bit rate, or the same audio for all delayed platforms.',
   internal: 'The push failed for a reason of our own: see the log.',
 };
 const PERMANENT: ReadonlySet<PushErrorCode> = new Set(['refused', 'redirected', 'codec_unsupported']);

@@ -20,7 +20,7 @@ export interface PushOptions {
 
 const FORMS: Record<PlatformTarget['audio'], FeedForm> = { keep: 'rtmp', mute: 'rtmp_mute', silence: 'rtmp_silence' };
 /** As the API calls them. */
-const CODEC_NAMES = { avc: 'h264', aac: 'aac' };
+const CODEC_NAMES = { avc: 'h264', aac: 'aac', opus: 'opus' };
 /** The bit rate is that of the last so many ticks. */
 const RATE_TICKS = 10;
 
@@ -111,6 +111,17 @@ export class Push {
       this.#enter(stalledMs >= stallNoticeMs ? 'stalled' : 'online');
       if (nowMs - this.#steadySinceMs >= steadyMs) this.#attempt = 0;
     }
+  }
+
+  /** What a delay holds back for it, together with others of its feed; null where it has none, or nothing is held. */
+  get held(): FeedCursor['held'] | null {
+    return this.target.delayMs > 0 && this.#cursor ? this.#cursor.held : null;
+  }
+
+  /** What is held back for it takes too much memory: it lets go of that, and begins anew later. */
+  dropHeld(): void {
+    if (this.#finishing) void this.cut();
+    else this.#failed(pushFailure('delay_full'));
   }
 
   /** Begins again at once, as if it were new. */
@@ -244,7 +255,7 @@ export class Push {
     const { code, message, permanent, end } = failure;
     const { broadcast, timings } = this.#options;
     void this.#leave(end);
-    this.#releasePlace(permanent);
+    this.#releasePlace(permanent || code === 'delay_full');
     if (this.#finishing && !this.#cursor) {
       this.#finished();
       return;

@@ -8,7 +8,7 @@ import type {
   PlatformTarget,
 } from '../live/index.ts';
 import type { Outbound } from '../outbound/index.ts';
-import type { FeedSource } from './feed.ts';
+import type { FeedCursor, FeedSource } from './feed.ts';
 import { Push } from './push.ts';
 import { PUSH_TIMINGS, type PushTimings } from './push-timings.ts';
 
@@ -16,6 +16,8 @@ export interface PushesOptions {
   readonly source: PlatformSource;
   readonly feeds: FeedSource;
   readonly connectTcp: Outbound['connectTcp'];
+  /** What delays may hold in memory, all together. */
+  readonly maxDelayBytes: number;
   readonly log: Logger;
   readonly timings?: Partial<PushTimings>;
 }
@@ -26,6 +28,8 @@ export interface PushTotals {
   /** Sums since the start. */
   readonly bytesSent: number;
   readonly retries: number;
+  /** What delays hold in memory now. */
+  readonly delayBytes: number;
 }
 
 /** The pushes of one broadcast. */
@@ -98,7 +102,9 @@ export class Pushes {
         bytesSent += push.bytesSent;
         retries += push.retries;
       }
-    return { states, bytesSent, retries };
+    let delayBytes = 0;
+    for (const { bytes } of this.#delays().keys()) delayBytes += bytes;
+    return { states, bytesSent, retries, delayBytes };
   }
 
   /** Says goodbye to all services. Resolves when all connections are closed, within a second. */
@@ -183,6 +189,29 @@ export class Pushes {
   #tick(): void {
     const now = monotonicMs();
     for (const { pushes } of this.#pushed.values()) for (const push of pushes.values()) push.tick(now);
+    this.#boundDelays();
+  }
+
+  /** Whoever holds back the most gives way: so no live stream takes away from others what they need less of. */
+  #boundDelays(): void {
+    const delays = [...this.#delays()].sort(([a], [b]) => b.bytes - a.bytes);
+    let bytes = delays.reduce((sum, [held]) => sum + held.bytes, 0);
+    for (const [held, pushes] of delays) {
+      if (bytes <= this.#options.maxDelayBytes) return;
+      bytes -= held.bytes;
+      for (const push of pushes) push.dropHeld();
+    }
+  }
+
+  /** What delays hold back, and for whom: platforms of one live stream and the same audio share it. */
+  #delays(): Map<FeedCursor['held'], Push[]> {
+    const delays = new Map<FeedCursor['held'], Push[]>();
+    const add = (push: Push) => {
+      if (push.held) delays.set(push.held, [...(delays.get(push.held) ?? []), push]);
+    };
+    for (const { pushes } of this.#pushed.values()) pushes.forEach(add);
+    for (const push of this.#leaving.keys()) add(push);
+    return delays;
   }
 
   #stopTicking(): void {

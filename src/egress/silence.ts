@@ -1,4 +1,4 @@
-import type { AacConfig, AudioTrack } from '../media/index.ts';
+import type { AacConfig, AudioTrack, OpusConfig } from '../media/index.ts';
 
 /** Elements of a raw_data_block, ISO 14496-3 table 4.85. */
 const SINGLE = 0;
@@ -16,20 +16,44 @@ const ELEMENTS: readonly (readonly number[])[] = [
   [SINGLE, PAIR, PAIR, LFE],
 ];
 
-const frames = new WeakMap<AacConfig, Buffer | null>();
+/** First byte of an Opus packet of one CELT frame with all of the band, by the frame's samples (RFC 6716, table 2). */
+const OPUS_FRAMES: readonly (readonly [samples: number, toc: number])[] = [
+  [960, 0xf8],
+  [480, 0xf0],
+  [240, 0xe8],
+  [120, 0xe0],
+];
+/** A CELT frame that says it is silent. */
+const OPUS_SILENCE = [0xff, 0xfe];
+
+const frames = new WeakMap<AacConfig | OpusConfig, Buffer | null>();
 
 /**
- * An access unit of silence that fits the track's own configuration, made once for it; null where the layout of its channels is
+ * A frame of silence that fits the track's own configuration, made once for it; null where the layout of its channels is
  * not a usual one. One frame lasts as long as the frame that it stands for, whatever the sample rate and the frame's length.
  */
-export function silentFrame({ config }: AudioTrack): Buffer | null {
-  let frame = frames.get(config);
+export function silentFrame(track: AudioTrack): Buffer | null {
+  let frame = frames.get(track.config);
   if (frame === undefined) {
-    const elements = ELEMENTS[config.channels];
-    frame = elements && !isProgramConfig(config) ? writeFrame(elements) : null;
-    frames.set(config, frame);
+    frame = track.codec === 'opus' ? silentOpus(track.config) : silentAac(track.config);
+    frames.set(track.config, frame);
   }
   return frame;
+}
+
+function silentAac(config: AacConfig): Buffer | null {
+  const elements = ELEMENTS[config.channels];
+  return elements && !isProgramConfig(config) ? writeFrame(elements) : null;
+}
+
+/** Mono within stereo is allowed; more channels are several streams in a packet. */
+function silentOpus({ channels, frameSamples }: OpusConfig): Buffer | null {
+  const size = OPUS_FRAMES.find(([samples]) => frameSamples % samples === 0);
+  if (!size || channels > 2) return null;
+  const [samples, toc] = size;
+  const count = frameSamples / samples;
+  if (count === 1) return Buffer.from([toc, ...OPUS_SILENCE]);
+  return Buffer.from([toc | 3, count, ...Array.from({ length: count }, () => OPUS_SILENCE).flat()]);
 }
 
 /** Channel configuration 0 leaves the layout to a program config element. It stands behind 5 bits of type and 4 of rate, or 28. */

@@ -1,4 +1,4 @@
-import type { AacConfig, AvcConfig } from '../media/index.ts';
+import type { AudioTrack, AvcConfig } from '../media/index.ts';
 import type { Advice } from './advice.ts';
 import type { Meter } from './meter.ts';
 import type { EventPublisher } from './ports.ts';
@@ -45,7 +45,7 @@ export type TrackStats =
       readonly gop: number;
       readonly lastGop: number;
     }
-  | { readonly kind: 'audio'; readonly config: AacConfig; readonly bitrate: number };
+  | { readonly kind: 'audio'; readonly config: AudioTrack['config']; readonly bitrate: number };
 
 /** The tracks that the publisher sends, video first. */
 export function describeTracks(

@@ -6,6 +6,7 @@ import type { Authorisation, BroadcastEnd, BroadcastEvent, PlatformNews, SwitchR
 import type { Publisher, PublisherEnd } from './publisher.ts';
 import type { Reader, Run } from './reader.ts';
 import { type ReaderLimits, ReaderSeat } from './reader-seat.ts';
+import type { HealthSample } from './sample-series.ts';
 import { describePublisher, type Standby } from './standby.ts';
 
 /** A step forward of more than this, or back by more than the other, breaks the time line: a new run, one discontinuity. */
@@ -239,6 +240,19 @@ export class Broadcast {
       dropped: this.dropped,
       advice: meter.advice,
       tracks: describeTracks(meter, rates),
+    };
+  }
+
+  /** What a chart shows of the last `seconds`, at most 30. Zeros without a publisher, NaN for what cannot be known. */
+  measure(seconds: number): Pick<HealthSample, 'bitrateKbps' | 'frameRate' | 'keyFrameIntervalS' | 'driftMs'> {
+    if (!this.#publisher) return { bitrateKbps: 0, frameRate: 0, keyFrameIntervalS: Number.NaN, driftMs: Number.NaN };
+    const { video, audio, seconds: ring } = this.#meter;
+    const { video: videoKbps, audio: audioKbps, fps } = ring.rates(seconds);
+    return {
+      bitrateKbps: videoKbps + audioKbps,
+      frameRate: fps,
+      keyFrameIntervalS: video.lastGopMs > 0 ? video.lastGopMs / 1000 : Number.NaN,
+      driftMs: videoKbps > 0 && audioKbps > 0 ? video.lastMs - audio.lastMs : Number.NaN,
     };
   }
 

@@ -6,7 +6,10 @@ export { ADVICE_CODES, type Advice, type AdviceCode } from './advice.ts';
 export { Broadcast } from './broadcast.ts';
 export type { BroadcastStats, TrackStats } from './broadcast-stats.ts';
 export { BroadcastEventQueue, type EventQueueOptions } from './event-queue.ts';
+export { GuessLimiter, type GuessLimiterOptions } from './guess-limiter.ts';
+export { HealthLog, type HealthLogOptions, type HealthMoment, type HealthReport } from './health-log.ts';
 export type { PlatformError, PlatformState, PlatformStatus } from './platform-status.ts';
+export { PlayLog, type PlayReport } from './play-log.ts';
 export type {
   AdviceSeverity,
   Authorisation,
@@ -26,8 +29,12 @@ export type {
   SwitchReason,
 } from './ports.ts';
 export { isPull, type Publisher, type PublisherEnd, type PublisherProtocol } from './publisher.ts';
-export type { PullError, PullErrorCode, PullState, PullStatus } from './pull-status.ts';
+export type { PullError, PullErrorCode, PullProbe, PullState, PullStatus } from './pull-status.ts';
 export type { Reader, Run } from './reader.ts';
 export { type ReaderLimits, ReaderSeat } from './reader-seat.ts';
+export { REFUSALS } from './refusals.ts';
 export { Claim, type ClaimAnswer, LiveRegistry, type LiveTotals, type RegistryOptions } from './registry.ts';
+export { type SampleField, SampleSeries } from './sample-series.ts';
+export { noUsage, startupBucket, startupMs, type UsageCounts, type UsageRow, type UsageSink } from './usage-counts.ts';
+export { UsageLog, type UsageLogOptions } from './usage-log.ts';
 export { goesInCircles, readVia, VIA_NAME } from './via.ts';

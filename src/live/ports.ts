@@ -10,6 +10,8 @@ export interface PublishRequest {
   readonly playbackId: string;
   /** The secret half of the key: what followed `?password=`, or an empty string. */
   readonly password: string;
+  /** The encoder's, as far as it is known: who guesses from one is held up. */
+  readonly address?: string;
 }
 
 /** All that the media side needs to know of a live stream while it is on air. */

@@ -23,6 +23,7 @@ export type PublisherEnd =
 export type PublisherProtocol =
   | 'rtmp'
   | 'rtmps'
+  | 'browser'
   | 'pull-rtmp'
   | 'pull-flv'
   | 'pull-hls'
@@ -30,7 +31,7 @@ export type PublisherProtocol =
   | 'pull-rtsp'
   | 'pull-srt';
 
-/** What feeds a broadcast: an RTMP(S) connection, a pull, the built-in demo. Implemented by the rooms that accept them. */
+/** What feeds a broadcast: an RTMP(S) connection, a browser, a pull, the built-in demo. Implemented by the rooms that accept them. */
 export interface Publisher {
   /** For logs: joins all lines of one connection. */
   readonly id: string;

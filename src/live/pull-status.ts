@@ -1,3 +1,4 @@
+import type { AudioTrack, VideoTrack } from '../media/index.ts';
 import type { PublisherProtocol } from './publisher.ts';
 
 /**
@@ -55,4 +56,18 @@ export interface PullStatus {
   /** Over all its connections since the server's start. */
   readonly bytesReceived: number;
   readonly connectedSinceMs: number | null;
+}
+
+/** What a look at a URL has found. */
+export interface PullProbe {
+  /** Why nothing could be pulled from it; null when it could. */
+  readonly error: Omit<PullError, 'atMs'> | null;
+  /** Once it is known what the source is. */
+  readonly protocol: PublisherProtocol | null;
+  readonly video: VideoTrack | null;
+  readonly audio: AudioTrack | null;
+  /** Frames a second; null where there were too few to tell. */
+  readonly frameRate: number | null;
+  /** What it sends besides and is left out: names of codecs, a stranger's words. */
+  readonly unsupported: readonly string[];
 }

@@ -11,4 +11,13 @@ export {
   x264KeyframeInterval,
 } from './avc.ts';
 export { forEachAnnexBNal, NAL_IDR, NAL_PPS, NAL_SPS } from './nal.ts';
-export { type AudioTrack, type Packet, type Track, toMs, type VideoTrack } from './packet.ts';
+export { type OpusConfig, opusSamples, parseOpusConfig, sameOpusConfig } from './opus.ts';
+export {
+  type AacTrack,
+  type AudioTrack,
+  type OpusTrack,
+  type Packet,
+  type Track,
+  toMs,
+  type VideoTrack,
+} from './packet.ts';

@@ -1,5 +1,6 @@
 import type { AacConfig } from './aac.ts';
 import type { AvcConfig } from './avc.ts';
+import type { OpusConfig } from './opus.ts';
 
 /**
  * One elementary stream of a publisher. Immutable: when the codec configuration changes, the publisher's door makes a new
@@ -16,13 +17,24 @@ export interface VideoTrack {
   readonly config: AvcConfig;
 }
 
+export type AudioTrack = AacTrack | OpusTrack;
+
 /** AAC, one access unit a packet. */
-export interface AudioTrack {
+export interface AacTrack {
   readonly kind: 'audio';
   readonly codec: 'aac';
   /** Units of `dts` and `pts` a second: the sample rate. */
   readonly timescale: number;
   readonly config: AacConfig;
+}
+
+/** Opus, one packet of its own a packet. */
+export interface OpusTrack {
+  readonly kind: 'audio';
+  readonly codec: 'opus';
+  /** Units of `dts` and `pts` a second: 48,000. */
+  readonly timescale: number;
+  readonly config: OpusConfig;
 }
 
 /**
@@ -37,7 +49,7 @@ export interface Packet {
   readonly pts: number;
   /** Video: the frame is an IDR. Audio: always true. */
   readonly key: boolean;
-  /** AVC: NAL units with 4-byte lengths. AAC: one raw access unit. */
+  /** AVC: NAL units with 4-byte lengths. AAC: one raw access unit. Opus: one packet. */
   readonly data: Uint8Array;
 }
 

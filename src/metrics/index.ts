@@ -3,3 +3,4 @@
 // `api` serves the text. It calls nobody but those sources. No label names a tenant unless the operator wants it (S03).
 export { Metrics, type MetricsOptions } from './metrics.ts';
 export type { LiveStreamReading, Readings } from './readings.ts';
+export { ServerHealth, type ServerHealthReading } from './server-health.ts';

@@ -30,6 +30,8 @@ export interface Readings {
   readonly pushes: Readonly<Record<string, number>>;
   readonly pushBytesTotal: number;
   readonly pushRetriesTotal: number;
+  /** Of `feedBytes`, what delays of platforms hold back. */
+  readonly pushDelayBytes: number;
   readonly pulls: Readonly<Record<string, number>>;
   readonly eventsWaiting: number;
   readonly eventsDroppedTotal: number;
@@ -95,6 +97,7 @@ export function addReadings(registry: Registry, read: () => Readings): () => voi
   const pushes = states('pushes', 'Pushes to platforms by state.');
   const pushBytes = total('push_bytes', 'Bytes sent to platforms.');
   const pushRetries = total('push_retries', 'Attempts to reach a platform again.');
+  const pushDelayBytes = gauge('push_delay_bytes', 'Media held in memory for the delays of platforms.');
   const pulls = states('pulls', 'Live streams that are fetched from a URL, by state.');
   const eventsWaiting = gauge('broadcast_events_waiting', 'Events of broadcasts that are not written yet.');
   const eventsDropped = total('broadcast_events_dropped', 'Events of broadcasts that were given up.');
@@ -122,6 +125,7 @@ export function addReadings(registry: Registry, read: () => Readings): () => voi
     for (const [state, count] of Object.entries(now.pushes)) pushes.set({ state }, count);
     set(pushBytes, now.pushBytesTotal);
     set(pushRetries, now.pushRetriesTotal);
+    pushDelayBytes.set(now.pushDelayBytes);
     for (const [state, count] of Object.entries(now.pulls)) pulls.set({ state }, count);
     eventsWaiting.set(now.eventsWaiting);
     set(eventsDropped, now.eventsDroppedTotal);

@@ -5,7 +5,16 @@ import type { Audience } from './audience.ts';
 import { Pages } from './pages.ts';
 import { PlaylistCache } from './playlist-cache.ts';
 import { sendError, sendMedia, sendNothing, sendPreflight } from './respond.ts';
-import { assetName, isAccountPage, mediaRoute, pagePlaybackId, type Route } from './route.ts';
+import {
+  assetName,
+  isAccountPage,
+  isDashboardPage,
+  isPlayerScript,
+  isPublishPage,
+  mediaRoute,
+  pagePlaybackId,
+  type Route,
+} from './route.ts';
 import { type AudienceStats, NO_SESSION, sessionOf, Viewers } from './viewers.ts';
 import { MEDIA_TYPES, mediaEtag, PartRequest, PlaylistRequest } from './waiting.ts';
 
@@ -13,7 +22,7 @@ export interface OriginOptions {
   readonly shelf: Pick<Shelf, 'get' | 'find'>;
   /** What viewers' URLs begin with, without a slash at the end; may contain a path, when a proxy adds one. */
   readonly publicUrl: string;
-  /** The folder of the built pages: player.html, audio.html, account.html, assets/. */
+  /** The folder of the built pages: player.html, audio.html, account.html, dashboard.html, publish.html, assets/. */
   readonly webRoot: string;
   /**
    * Somebody wants to watch what is not on air. Null when nothing would bring it; else it is being started, and the promise says
@@ -69,7 +78,9 @@ export function createOrigin(options: OriginOptions): Origin {
 
   const handles = (url: string): boolean => {
     const local = withoutBase(url);
-    return local.startsWith('/hls/') || local.startsWith('/embed/') || local.startsWith('/dashboard/');
+    // What players report is the API's.
+    if (/^\/embed\/beacon(?:[/?]|$)/.test(local)) return false;
+    return local.startsWith('/hls/') || local.startsWith('/embed/') || /^\/dashboard(?:[/?]|$)/.test(local);
   };
 
   const answer = (req: IncomingMessage, res: ServerResponse) => {
@@ -85,7 +96,10 @@ export function createOrigin(options: OriginOptions): Origin {
     if (route) return answerMedia(req, res, route, query);
     const playbackId = pagePlaybackId(path);
     if (playbackId) return pages.sendPage(req, res, playbackId, query.split('&').includes('onlyAudio=true'));
+    if (isPlayerScript(path)) return pages.sendPlayerScript(req, res);
     if (isAccountPage(path)) return pages.sendAccountPage(req, res);
+    if (isPublishPage(path)) return pages.sendPublishPage(req, res);
+    if (isDashboardPage(path)) return pages.sendDashboard(req, res);
     const asset = assetName(path);
     if (asset) return pages.sendAsset(req, res, asset);
     sendError(res, /%(?![0-9a-f]{2})/i.test(path) ? 400 : 404);

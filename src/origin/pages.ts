@@ -42,10 +42,13 @@ export class Pages {
   readonly #video: string | null;
   readonly #audio: string | null;
   readonly #assets = new Map<string, Asset>();
+  readonly #playerScript: Asset | null;
   readonly #headers: Headers;
-  readonly #account: { readonly body: Buffer; readonly etag: string; readonly headers: Headers } | null;
+  readonly #account: OwnPage | null;
+  readonly #dashboard: OwnPage | null;
+  readonly #publish: OwnPage | null;
 
-  /** Reads `player.html`, `audio.html`, `account.html` and `assets/` below `webRoot`; what is missing there is answered 503. */
+  /** Reads `player.html`, `audio.html`, `account.html`, `dashboard.html` and `assets/` below `webRoot`; what is missing there is answered 503. */
   constructor(webRoot: string, publicUrl: string) {
     this.#publicUrl = publicUrl;
     this.#video = read(join(webRoot, 'player.html'))?.toString() ?? null;
@@ -54,6 +57,8 @@ export class Pages {
       const file = read(join(webRoot, 'assets', name));
       if (file) this.#assets.set(name, toAsset(name, file));
     }
+    const script = read(join(webRoot, 'player.js'));
+    this.#playerScript = script && toAsset('player.js', script, PLAYER_SCRIPT_CACHE);
     // Anyone may frame the player; it runs its own script only, plays from this server only, and sends nothing elsewhere.
     const origin = new URL(publicUrl).origin;
     const policy = [
@@ -79,7 +84,14 @@ export class Pages {
     );
     this.#headers.push(...PAGE_HEADERS);
     const account = read(join(webRoot, 'account.html'));
-    this.#account = account && toAccountPage(account);
+    this.#account = account && toOwnPage(account, ACCOUNT_POLICY);
+    const publish = read(join(webRoot, 'publish.html'));
+    this.#publish = publish && toOwnPage(publish, dashboardPolicy(origin));
+    const dashboard = read(join(webRoot, 'dashboard.html'));
+    // Its pages' paths are of any depth: its files are named from the top.
+    const path = `${new URL(publicUrl).pathname.replace(/\/$/, '')}/dashboard`;
+    const whole = dashboard?.toString().replaceAll('"./assets/', `"${escapeHtml(path)}/assets/`);
+    this.#dashboard = whole ? toOwnPage(Buffer.from(whole), dashboardPolicy(origin)) : null;
   }
 
   /** Whether both pages are there. */
@@ -102,28 +114,79 @@ export class Pages {
 
   /** The page on which people set up the server, accept an invitation, choose a new password: the same for everybody. */
   sendAccountPage(req: IncomingMessage, res: ServerResponse): void {
-    if (this.#account) sendEntity(req, res, this.#account.headers, this.#account.etag, this.#account.body);
-    else sendError(res, 503);
+    sendOwnPage(req, res, this.#account);
+  }
+
+  /** The dashboard: one page for all of its paths, the same for everybody. */
+  sendDashboard(req: IncomingMessage, res: ServerResponse): void {
+    sendOwnPage(req, res, this.#dashboard);
+  }
+
+  /** The page from which a browser publishes: the same for everybody. */
+  sendPublishPage(req: IncomingMessage, res: ServerResponse): void {
+    sendOwnPage(req, res, this.#publish);
   }
 
   sendAsset(req: IncomingMessage, res: ServerResponse, name: string): void {
     const asset = this.#assets.get(name);
-    if (!asset) sendError(res, 404);
-    else if (asset.gzip && acceptsGzip(req)) sendEntity(req, res, asset.gzipHeaders, asset.etag, asset.gzip);
-    else sendEntity(req, res, asset.plainHeaders, asset.etag, asset.plain);
+    if (asset) sendAsset(req, res, asset);
+    else sendError(res, 404);
+  }
+
+  /** `<liveapi-player>` for pages of other people. */
+  sendPlayerScript(req: IncomingMessage, res: ServerResponse): void {
+    if (this.#playerScript) sendAsset(req, res, this.#playerScript);
+    else sendError(res, 503);
   }
 }
+
+function sendAsset(req: IncomingMessage, res: ServerResponse, asset: Asset): void {
+  if (asset.gzip && acceptsGzip(req)) sendEntity(req, res, asset.gzipHeaders, asset.etag, asset.gzip);
+  else sendEntity(req, res, asset.plainHeaders, asset.etag, asset.plain);
+}
+
+/** Its name stays the same over versions. */
+const PLAYER_SCRIPT_CACHE = 'public, max-age=60';
 
 /** No other site frames, reads or feeds it; it runs its own script only, and talks to this server only (S41). */
 const ACCOUNT_POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-function toAccountPage(body: Buffer) {
+/** The same, but its components carry styles, it shows the player, and previews play from this server. */
+const dashboardPolicy = (origin: string): string =>
+  [
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self' 'unsafe-inline'",
+    "img-src 'self' data: blob:",
+    "font-src 'self'",
+    `connect-src 'self' ${origin} ${origin.replace(/^http/, 'ws')}`,
+    "media-src 'self' blob:",
+    "worker-src 'self' blob:",
+    `frame-src 'self' ${origin}`,
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+  ].join('; ');
+
+/** A page that is ours alone: nobody frames it. */
+interface OwnPage {
+  readonly body: Buffer;
+  readonly etag: string;
+  readonly headers: Headers;
+}
+
+function sendOwnPage(req: IncomingMessage, res: ServerResponse, page: OwnPage | null): void {
+  if (page) sendEntity(req, res, page.headers, page.etag, page.body);
+  else sendError(res, 503);
+}
+
+function toOwnPage(body: Buffer, policy: string): OwnPage {
   const etag = etagOf(body);
   const headers = [
     ...['Content-Type', 'text/html; charset=utf-8', 'Content-Length', String(body.length)],
     ...['Cache-Control', 'no-cache', 'ETag', etag],
-    ...['Content-Security-Policy', ACCOUNT_POLICY, 'Referrer-Policy', 'no-referrer'],
+    ...['Content-Security-Policy', policy, 'Referrer-Policy', 'no-referrer'],
     ...['X-Content-Type-Options', 'nosniff', 'Cross-Origin-Resource-Policy', 'same-origin'],
     ...['Cross-Origin-Opener-Policy', 'same-origin'],
   ];
@@ -132,12 +195,12 @@ function toAccountPage(body: Buffer) {
 
 const etagOf = (body: Buffer): string => `"${sha256(body.toString('latin1')).toString('hex').slice(0, 24)}"`;
 
-function toAsset(name: string, plain: Buffer): Asset {
+function toAsset(name: string, plain: Buffer, cache = IMMUTABLE): Asset {
   const type = TYPES[extname(name)] ?? 'application/octet-stream';
   const compressible = COMPRESSIBLE.test(type);
   const gzip = compressible ? gzipSync(plain, { level: 9 }) : null;
   const etag = `W/${etagOf(plain)}`;
-  const headers = ['Content-Type', type, 'Cache-Control', IMMUTABLE, 'ETag', etag, ...PAGE_HEADERS];
+  const headers = ['Content-Type', type, 'Cache-Control', cache, 'ETag', etag, ...PAGE_HEADERS];
   if (compressible) headers.push('Vary', 'Accept-Encoding');
   return {
     etag,

@@ -21,6 +21,10 @@ const MEDIA = new RegExp(
 const PAGE = new RegExp(`^/embed/(${PLAYBACK_ID})$`);
 /** Where people land who follow a link of the server: set-up, an invitation, a new password. */
 const ACCOUNT = /^\/dashboard\/(?:setup|invitation|password)$/;
+/** Where people publish from their browser, with a key and without a session. */
+const PUBLISH = /^\/dashboard\/publish$/;
+/** The dashboard finds its way below its path by itself. */
+const DASHBOARD = /^\/dashboard(?:\/(?!assets\/).*)?$/;
 const ASSET = /^\/(?:embed|dashboard)\/assets\/([A-Za-z0-9_-][A-Za-z0-9._-]*)$/;
 
 /** Reads a path below `/hls/`. Only the one canonical spelling of a resource has a route; null for all others. */
@@ -53,6 +57,13 @@ export function mediaRoute(path: string): Route | null {
 export const pagePlaybackId = (path: string): string | null => PAGE.exec(path)?.[1] ?? null;
 
 export const isAccountPage = (path: string): boolean => ACCOUNT.test(path);
+
+export const isPublishPage = (path: string): boolean => PUBLISH.test(path);
+
+export const isDashboardPage = (path: string): boolean => DASHBOARD.test(path);
+
+/** The script for pages of other people: its name stays, whatever it loads has names of its own. */
+export const isPlayerScript = (path: string): boolean => path === '/embed/player.js';
 
 /** The file name of a page's asset, or null. */
 export const assetName = (path: string): string | null => ASSET.exec(path)?.[1] ?? null;

@@ -24,3 +24,7 @@ export interface Database {
 /** The error for two that make the same thing at the same moment: the second one is told so. */
 export const madeTwice = (cause?: unknown): CodedError =>
   new CodedError('conflict', 'The same thing was made at the same moment: look at it, or ask again.', { cause });
+
+/** The error for a database that cannot answer for now. */
+export const unavailable = (message: string, cause?: unknown): CodedError =>
+  new CodedError('store_unavailable', message, { cause });

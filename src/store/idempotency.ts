@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely';
-import { newId, randomHex, type SecretBox, sha256 } from '../base/index.ts';
+import { newId, randomHex, type SecretBox, sha256Hex } from '../base/index.ts';
 import type { Tables } from './schema.ts';
 
 /** A request that its sender may repeat and that must be carried out once. */
@@ -57,8 +57,8 @@ export class IdempotencyStore implements Idempotency {
 
   async begin({ sender, key, content }: RepeatableRequest): Promise<Begun> {
     const now = Date.now();
-    const id = sha256(JSON.stringify([sender, key])).toString('hex');
-    const fingerprint = sha256(content).toString('hex');
+    const id = sha256Hex(JSON.stringify([sender, key]));
+    const fingerprint = sha256Hex(content);
     const mine = { lease: randomHex(8), lease_until_ms: now + LEASE_MS };
     const fresh = { fingerprint, object_id: newId(), ...mine, status: null, answer: null, created_ms: now };
     const attempt = { id, objectId: fresh.object_id, lease: mine.lease };

@@ -14,6 +14,7 @@ export type { InvitationRow, Invitations } from './invitations.ts';
 export type { LiveStreamRow, Scope, StreamKind } from './live-stream-row.ts';
 export type { CreateOptions, LiveStreams, Page, PageOptions } from './live-streams.ts';
 export { lockDataDir } from './lock-data-dir.ts';
+export { memberNotFound } from './member-not-found.ts';
 export type { Actor, MemberRow, OrganizationRow, Organizations } from './organizations.ts';
 export type { PasswordResets, PasswordResetToken } from './password-resets.ts';
 export type { PlatformRow } from './platform-row.ts';
@@ -22,9 +23,10 @@ export { type RotateOptions, rotateSecretKey } from './rotate-secret-key.ts';
 export { secretKeyFile } from './secret-key.ts';
 export { SESSION_MS, type SessionRow, type Sessions, type SignedIn } from './sessions.ts';
 export type { Setup } from './setup.ts';
-export { openStore, type Store, type StoreOptions } from './store.ts';
+export { openStore, type Store, type StoreOptions, type StoreStatus } from './store.ts';
 export type { AccessTokenRow, NewToken, Principal, TokenOwner, Tokens } from './tokens.ts';
 export { tryDatabase } from './try-database.ts';
+export type { Usage, UsageOf, UsageSum } from './usage.ts';
 export { readEmail, type UserRow, type Users } from './users.ts';
 export type {
   NewWebhookSecret,

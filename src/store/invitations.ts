@@ -1,5 +1,5 @@
 import type { Kysely, Selectable } from 'kysely';
-import { CodedError, newId, randomHex, sha256 } from '../base/index.ts';
+import { CodedError, newId, randomHex, sha256Hex } from '../base/index.ts';
 import type { Role } from '../contract/index.ts';
 import { newestFirst } from './newest-first.ts';
 import { type Actor, addMember, lockOrganization } from './organizations.ts';
@@ -68,7 +68,7 @@ export class InvitationStore implements Invitations {
       organization_id: actor.organizationId,
       email,
       role,
-      token_hash: digest(token),
+      token_hash: sha256Hex(token),
       invited_by: actor.userId,
       created_ms: now,
       expires_ms: now + INVITATION_MS,
@@ -120,7 +120,7 @@ export class InvitationStore implements Invitations {
   }
 
   async accept({ token, signedInAs, name, password }: Acceptance) {
-    const token_hash = digest(token);
+    const token_hash = sha256Hex(token);
     // Looked at before the password is hashed: a made-up token costs next to nothing.
     const { userId } = await lookAt(this.#db, token_hash, signedInAs);
     if (!userId && (name === undefined || password === undefined)) {
@@ -168,8 +168,6 @@ async function lookAt(db: Kysely<Tables>, tokenHash: string, signedInAs: string 
     throw new CodedError('unauthorized', 'Sign in with the e-mail address that was invited, then accept.');
   return { invitation, userId: user?.id ?? null };
 }
-
-const digest = (token: string): string => sha256(token).toString('hex');
 
 function fromColumns(row: Selectable<InvitationsTable>): InvitationRow {
   return {

@@ -102,6 +102,7 @@ export class LiveStreamStore implements LiveStreams {
   readonly #db: Kysely<Tables>;
   readonly #secrets: SecretBox;
   readonly #maxPerEnvironment: number;
+  readonly #passwordBits: 32 | 128;
 
   /** Compiled once: they answer most of the API's calls, and compiling costs more than running them. */
   readonly #getQuery: CompiledQuery;
@@ -113,10 +114,11 @@ export class LiveStreamStore implements LiveStreams {
   readonly #counted = new Map<string, { readonly total: number; readonly number: number }>();
 
   /** `maxPerEnvironment` is of live streams and sub-second streams together. */
-  constructor(db: Kysely<Tables>, secrets: SecretBox, maxPerEnvironment: number) {
+  constructor(db: Kysely<Tables>, secrets: SecretBox, maxPerEnvironment: number, passwordBits: 32 | 128) {
     this.#db = db;
     this.#secrets = secrets;
     this.#maxPerEnvironment = maxPerEnvironment;
+    this.#passwordBits = passwordBits;
     const nowhere = { organizationId: '', environment: 'production' } as const;
     this.#getQuery = one(db, nowhere, '', 'live').select(hasPlatforms).compile();
     this.#platformsQuery = platformsOf(db, ['']).compile();
@@ -139,8 +141,8 @@ export class LiveStreamStore implements LiveStreams {
       kind,
       userId: owner.userId,
       playbackId: `lv_${randomHex(16)}`,
-      password: randomHex(4),
-      backupPassword: randomHex(4),
+      password: this.#newPassword(),
+      backupPassword: this.#newPassword(),
       name: values.name ?? '',
       enabled: values.enabled ?? true,
       settings: mergeSettings({}, values.settings ?? {}),
@@ -257,7 +259,7 @@ export class LiveStreamStore implements LiveStreams {
     return this.#change(scope, id, 'live', async (transaction, row) => {
       if (attempt !== undefined && (await isTold(transaction, id, attempt))) return row;
       if (which === 'backup') {
-        const backupPassword = randomHex(4);
+        const backupPassword = this.#newPassword();
         await transaction
           .updateTable('live_streams')
           .set({ backup_password: this.#secrets.seal(backupPassword, backupPasswordPurpose(id)) })
@@ -267,7 +269,7 @@ export class LiveStreamStore implements LiveStreams {
         await tell(transaction, 'stream-key-rotated', after, attempt);
         return after;
       }
-      const after: LiveStreamRow = { ...row, password: randomHex(4) };
+      const after: LiveStreamRow = { ...row, password: this.#newPassword() };
       const previous =
         overlapMs > 0
           ? {
@@ -311,6 +313,10 @@ export class LiveStreamStore implements LiveStreams {
       );
       return row ? change(transaction, this.#fromColumns(row, platforms)) : null;
     });
+  }
+
+  #newPassword(): string {
+    return randomHex(this.#passwordBits / 8);
   }
 
   #fromColumns(row: Selectable<LiveStreamsTable>, platforms: readonly Selectable<PlatformsTable>[]): LiveStreamRow {

@@ -6,6 +6,8 @@ import * as platforms from './migrations/0004-platforms.ts';
 import * as settings from './migrations/0005-settings.ts';
 import * as nodes from './migrations/0006-nodes.ts';
 import * as platformsPulls from './migrations/0007-platforms-pulls.ts';
+import * as usage from './migrations/0008-usage.ts';
+import * as tokenMakers from './migrations/0009-token-makers.ts';
 
 /**
  * Every step from an empty database to today's, in the order of their names: one file each under `migrations/`, its `up` alone.
@@ -20,6 +22,8 @@ export const MIGRATIONS: Record<string, Migration> = {
   '0005_settings': settings,
   '0006_nodes': nodes,
   '0007_platforms_pulls': platformsPulls,
+  '0008_usage': usage,
+  '0009_token_makers': tokenMakers,
 };
 
 /** Whether this version works on a database in which a newer one has taken this step. */

@@ -58,6 +58,13 @@ export class Nodes {
     }
   }
 
+  /** All that there are, this one first. */
+  async list(): Promise<{ readonly id: string; readonly self: boolean }[]> {
+    const rows = await this.#db.selectFrom('nodes').select('id').orderBy('id').limit(1000).execute();
+    const nodes = rows.map(({ id }) => ({ id, self: id === this.id }));
+    return nodes.sort((a, b) => Number(b.self) - Number(a.self));
+  }
+
   /** Goes on beating until `close`; `then` runs after each beat. */
   keepBeating(then: () => Promise<unknown>): void {
     this.#timer ??= setInterval(() => {

@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely';
 import { CodedError, newId } from '../base/index.ts';
 import { type Role, roleCovers, type TokenRole } from '../contract/index.ts';
+import { memberNotFound } from './member-not-found.ts';
 import type { PageOf } from './newest-first.ts';
 import type { Tables } from './schema.ts';
 import { endSessions, type UserRow, userFromColumns } from './users.ts';
@@ -60,8 +61,6 @@ export interface Organizations {
 const MAX_OWNED = 50;
 
 const TOKEN_ROLES: readonly TokenRole[] = ['admin', 'member'];
-
-const noMember = () => new CodedError('not_found', 'Member not found. GET /members lists those of the organization.');
 
 /** Organizations and who belongs to them. */
 export class OrganizationStore implements Organizations {
@@ -210,7 +209,7 @@ export class OrganizationStore implements Organizations {
       // Locked, so that of two last owners who remove each other one stays.
       await lockOrganization(transaction, actor.organizationId);
       const row = await membersOf(transaction, actor.organizationId).where('users.id', '=', userId).executeTakeFirst();
-      if (!row) throw noMember();
+      if (!row) throw memberNotFound();
       const before = memberFromColumns(row);
       if ((before.role === 'owner' || after === 'owner') && actor.role !== 'owner')
         throw new CodedError('forbidden', 'Only an owner makes, changes or removes an owner.');

@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely';
-import { CodedError, randomHex, sha256 } from '../base/index.ts';
+import { CodedError, randomHex, sha256Hex } from '../base/index.ts';
+import { memberNotFound } from './member-not-found.ts';
 import { hashPassword } from './passwords.ts';
 import type { Tables } from './schema.ts';
 import { endSessions } from './users.ts';
@@ -43,15 +44,14 @@ export class PasswordResetStore implements PasswordResets {
       .select(['memberships.organization_id', 'users.email'])
       .where('memberships.user_id', '=', userId)
       .execute();
-    if (!memberships.some((membership) => membership.organization_id === organizationId))
-      throw new CodedError('not_found', 'Member not found. GET /members lists those of the organization.');
+    if (!memberships.some((membership) => membership.organization_id === organizationId)) throw memberNotFound();
     if (memberships.length > 1 || memberships[0]!.email === null)
       throw new CodedError('forbidden', 'This account cannot be reset from here: its owner asks for a link by e-mail.');
     return this.#create(userId);
   }
 
   async accept(token: string, password: string): Promise<{ readonly userId: string }> {
-    const token_hash = digest(token);
+    const token_hash = sha256Hex(token);
     const valid = (db: Kysely<Tables>) =>
       db
         .selectFrom('password_resets')
@@ -82,13 +82,11 @@ export class PasswordResetStore implements PasswordResets {
     await this.#db.deleteFrom('password_resets').where('user_id', '=', userId).where('expires_ms', '<=', now).execute();
     await this.#db
       .insertInto('password_resets')
-      .values({ token_hash: digest(token), user_id: userId, expires_ms: expiresMs })
+      .values({ token_hash: sha256Hex(token), user_id: userId, expires_ms: expiresMs })
       .execute();
     return { token, expiresMs };
   }
 }
-
-const digest = (token: string): string => sha256(token).toString('hex');
 
 const unknown = () =>
   new CodedError('not_found', 'The link is unknown, used or older than half an hour: ask for a new one.');

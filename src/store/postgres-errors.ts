@@ -1,10 +1,6 @@
 import pg from 'pg';
 import { CodedError } from '../base/index.ts';
-import { madeTwice } from './database.ts';
-
-/** The error for a database that cannot answer for now. */
-export const unavailable = (message: string, cause?: unknown): CodedError =>
-  new CodedError('store_unavailable', message, { cause });
+import { madeTwice, unavailable } from './database.ts';
 
 /**
  * SQLSTATEs, or their classes, that are nobody's mistake and may pass: connection (08), resources (53), shutdown, crash and time-outs

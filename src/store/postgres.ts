@@ -1,8 +1,8 @@
 import { Kysely, PostgresDialect, type PostgresPoolClient } from 'kysely';
 import pg from 'pg';
 import type { Logger } from '../base/index.ts';
-import { type Database, type OnQuery, tellQueries } from './database.ts';
-import { toCodedError, unavailable } from './postgres-errors.ts';
+import { type Database, type OnQuery, tellQueries, unavailable } from './database.ts';
+import { toCodedError } from './postgres-errors.ts';
 
 const MAX_CONNECTIONS = 10;
 /** Beyond this many calls that wait for a connection new ones are refused: a slow database must not fill the memory. */

@@ -88,8 +88,10 @@ export interface AccessTokensTable {
   id: string;
   organization_id: string;
   environment: Environment;
-  /** Who made the token and whom it acts for. */
+  /** Whom it acts for: who made it, or whose token did. */
   user_id: string;
+  /** The token that made it; null: the user did. */
+  made_by: Generated<string | null>;
   name: string;
   role: Generated<TokenRole>;
   expires_ms: Generated<number | null>;
@@ -177,6 +179,32 @@ export interface SettingsTable {
   value: string;
 }
 
+/** What a live stream was used for on one UTC day; rows stay when it is gone. */
+export interface UsageTable {
+  live_stream_id: string;
+  /** YYYY-MM-DD. */
+  day: string;
+  organization_id: string;
+  environment: Environment;
+  streamed_ms: Generated<number>;
+  viewer_ms: Generated<number>;
+  bytes_in: Generated<number>;
+  bytes_out: Generated<number>;
+  plays: Generated<number>;
+  unique_viewers: Generated<number>;
+  watch_ms: Generated<number>;
+  stalls: Generated<number>;
+  errors: Generated<number>;
+}
+
+export interface UsageStartupsTable {
+  live_stream_id: string;
+  day: string;
+  /** As `startupBucket` of `live` counts them. */
+  bucket: number;
+  plays: number;
+}
+
 export interface Tables {
   organizations: OrganizationsTable;
   users: UsersTable;
@@ -199,4 +227,6 @@ export interface Tables {
   broadcasts: BroadcastsTable;
   nodes: NodesTable;
   settings: SettingsTable;
+  usage: UsageTable;
+  usage_startups: UsageStartupsTable;
 }

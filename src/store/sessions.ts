@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely';
-import { type Logger, newId, randomHex, sha256 } from '../base/index.ts';
+import { type Logger, newId, randomHex, sha256Hex } from '../base/index.ts';
 import { type OrganizationRow, organizationsOf } from './organizations.ts';
 import type { Tables } from './schema.ts';
 import { type UserRow, userFromColumns } from './users.ts';
@@ -69,7 +69,7 @@ export class SessionStore implements Sessions {
         .values({
           id: session.id,
           user_id: userId,
-          secret_hash: digest(session.secret),
+          secret_hash: sha256Hex(session.secret),
           created_ms: now,
           last_used_ms: now,
           user_agent: from.userAgent.slice(0, 255),
@@ -86,7 +86,7 @@ export class SessionStore implements Sessions {
       .innerJoin('users', 'users.id', 'sessions.user_id')
       .select(['users.id', 'users.email', 'users.name', 'users.created_ms', 'sessions.id as session_id'])
       .select(['sessions.created_ms as session_created_ms', 'last_used_ms'])
-      .where('secret_hash', '=', digest(secret))
+      .where('secret_hash', '=', sha256Hex(secret))
       .executeTakeFirst();
     const now = Date.now();
     if (!row || hasEnded({ created_ms: row.session_created_ms, last_used_ms: row.last_used_ms }, now)) return null;
@@ -143,8 +143,6 @@ export class SessionStore implements Sessions {
     this.#background.add(write);
   }
 }
-
-const digest = (secret: string): string => sha256(secret).toString('hex');
 
 const hasEnded = (row: { created_ms: number; last_used_ms: number }, now: number): boolean =>
   now - row.last_used_ms >= SESSION_IDLE_MS || now - row.created_ms >= SESSION_MS;

@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely';
-import { CodedError, randomHex, sha256 } from '../base/index.ts';
+import { CodedError, randomHex, sha256Hex } from '../base/index.ts';
 import { hashPassword } from './passwords.ts';
 import type { Tables } from './schema.ts';
 
@@ -42,14 +42,14 @@ export class SetupStore implements Setup {
       await transaction.deleteFrom('setup_tokens').execute();
       await transaction
         .insertInto('setup_tokens')
-        .values({ token_hash: digest(token), created_ms: Date.now() })
+        .values({ token_hash: sha256Hex(token), created_ms: Date.now() })
         .execute();
     });
     return token;
   }
 
   async complete({ token, email, name, password }: Parameters<Setup['complete']>[0]) {
-    const token_hash = digest(token);
+    const token_hash = sha256Hex(token);
     const known = await this.#db
       .selectFrom('setup_tokens')
       .select('token_hash')
@@ -89,8 +89,6 @@ export async function firstOwner(db: Kysely<Tables>) {
     .orderBy('memberships.created_ms')
     .executeTakeFirst();
 }
-
-const digest = (token: string): string => sha256(token).toString('hex');
 
 const unknown = () =>
   new CodedError(

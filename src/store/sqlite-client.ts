@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
-import { CodedError, type Logger, monotonicMs } from '../base/index.ts';
-import { madeTwice } from './database.ts';
+import { type Logger, monotonicMs } from '../base/index.ts';
+import { madeTwice, unavailable } from './database.ts';
 import type { Answer, Request } from './sqlite-messages.ts';
 
 interface Waiting {
@@ -23,9 +23,6 @@ const UNAVAILABLE = new Set([3, 5, 6, 7, 8, 10, 13, 14]);
 
 /** SQLITE_CONSTRAINT_PRIMARYKEY and _UNIQUE. */
 const NOT_UNIQUE = new Set([1555, 2067]);
-
-export const unavailable = (message: string, cause?: unknown) =>
-  new CodedError('store_unavailable', message, { cause });
 
 /** The worker of this room, on the database `file`. */
 export const spawnSqliteWorker = (file: string): Worker =>

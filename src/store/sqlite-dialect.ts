@@ -10,7 +10,8 @@ import {
   SqliteQueryCompiler,
 } from 'kysely';
 import { monotonicMs } from '../base/index.ts';
-import { ANSWER_WITHIN_MS, MAX_WAITING, type SqliteClient, unavailable } from './sqlite-client.ts';
+import { unavailable } from './database.ts';
+import { ANSWER_WITHIN_MS, MAX_WAITING, type SqliteClient } from './sqlite-client.ts';
 import type { Answer } from './sqlite-messages.ts';
 
 /** Kysely on a SqliteClient. All its connections are the client's one; a transaction has it for itself while it lasts. */

@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely';
-import { type Logger, newId, randomHex, SecretBox, secretsEqual } from '../base/index.ts';
+import { type Logger, monotonicMs, newId, randomHex, SecretBox, secretsEqual } from '../base/index.ts';
 import type { Settings } from '../contract/index.ts';
 import type { AuthorisationAnswer, PublishAuthoriser, PublishRequest, PullSource } from '../live/index.ts';
 import { BroadcastStore, type Broadcasts } from './broadcasts.ts';
@@ -18,6 +18,7 @@ import { migrate } from './migrate.ts';
 import { Nodes } from './nodes.ts';
 import { addMember, addOrganization, OrganizationStore, type Organizations } from './organizations.ts';
 import { PasswordResetStore, type PasswordResets } from './password-resets.ts';
+import { PlatformWatch } from './platform-watch.ts';
 import { PlatformStore, type Platforms } from './platforms.ts';
 import { openPostgres } from './postgres.ts';
 import { PullStore } from './pulls.ts';
@@ -29,6 +30,8 @@ import { SessionStore, type Sessions } from './sessions.ts';
 import { firstOwner, type Setup, SetupStore } from './setup.ts';
 import { openSqlite } from './sqlite.ts';
 import { addToken, type NewToken, type Principal, type TokenOwner, TokenStore, type Tokens } from './tokens.ts';
+import { UpdateStore, type Updates } from './updates.ts';
+import { type Usage, UsageStore } from './usage.ts';
 import { UserStore, type Users } from './users.ts';
 import { WebhookEndpointStore, type WebhookEndpoints } from './webhook-endpoints.ts';
 
@@ -42,8 +45,18 @@ export interface StoreOptions {
   readonly log: Logger;
   /** In one environment; any number, when not given. */
   readonly maxLiveStreams?: number;
+  /** Of new stream passwords; 32, when not given. */
+  readonly streamPasswordBits?: 32 | 128;
   /** Told of every statement: its duration in ms, and whether it worked. */
   readonly onQuery?: OnQuery;
+}
+
+export interface StoreStatus {
+  readonly kind: 'sqlite' | 'postgres';
+  readonly ok: boolean;
+  /** How long it took to answer; null when it did not. */
+  readonly ms: number | null;
+  readonly nodes: readonly { readonly id: string; readonly self: boolean }[];
 }
 
 /** Everything that lasts. Calls reject with CodedError store_unavailable when the database cannot answer for now. */
@@ -60,12 +73,19 @@ export interface Store extends PublishAuthoriser {
   readonly passwordResets: PasswordResets;
   readonly setup: Setup;
   readonly events: Events;
+  readonly updates: Updates;
+  readonly usage: Usage;
   readonly broadcasts: Broadcasts;
   readonly webhookEndpoints: WebhookEndpoints;
   readonly deliveryLog: DeliveryLog;
   readonly deliveries: Deliveries;
   /** Calls `listener` after each commit that wrote deliveries, until the answer is called. */
   onEvent(listener: () => void): () => void;
+  /**
+   * Calls `listener` with a live stream on air here when its platforms may have been changed by another process, at most ten seconds
+   * after that, until the answer is called. With SQLite there is no other process.
+   */
+  onPlatformsChanged(listener: (liveStreamId: string) => void): () => void;
   /**
    * For the server's start, before it takes work: what processes that are gone left open is closed, now and whenever another one
    * goes. Their broadcasts end, each with its event (L03), and what they had claimed is due again. What a living process holds is
@@ -83,6 +103,8 @@ export interface Store extends PublishAuthoriser {
   addDiscontinuities(liveStreamId: string, count: number): Promise<void>;
   /** Whether the database answers, within two seconds. Never rejects. */
   ready(): Promise<boolean>;
+  /** How the database is, and which processes work on it. Never rejects. */
+  status(): Promise<StoreStatus>;
   /** Resolves when everything accepted is written and the files are closed. */
   close(): Promise<void>;
 }
@@ -97,7 +119,7 @@ const NO_PASSWORD = randomHex(16);
  * config_invalid when it refuses us, secret_unreadable when the database was sealed with another key
  */
 export async function openStore(options: StoreOptions): Promise<Store> {
-  const { dataDir, databaseUrl, secretKeys, log, onQuery, maxLiveStreams = Number.POSITIVE_INFINITY } = options;
+  const { dataDir, databaseUrl, secretKeys, log, onQuery } = options;
   prepareDataDir(dataDir);
   const secrets = new SecretBox(secretKeys ?? readSecretKeyFile(dataDir));
   if (databaseUrl) await migratePostgres(databaseUrl, log);
@@ -108,7 +130,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     await checkSecretKey(database.db, secrets);
     await sealClearText(database.db, secrets);
     await completeRows(database.db, secrets);
-    return new SqlStore(database, log, secrets, maxLiveStreams);
+    return new SqlStore(database, log, secrets, options);
   } catch (error) {
     await database.close();
     throw error;
@@ -138,24 +160,35 @@ class SqlStore implements Store {
   readonly passwordResets: PasswordResets;
   readonly setup: Setup;
   readonly events: Events;
+  readonly updates: Updates;
+  readonly usage: Usage;
   readonly broadcasts: BroadcastStore;
   readonly webhookEndpoints: WebhookEndpoints;
   readonly deliveryLog: DeliveryLog;
   readonly deliveries: DeliveryStore;
   readonly #nodes: Nodes;
+  readonly #kind: Database['kind'];
   readonly #eventListeners = new Set<() => void>();
+  readonly #platformListeners = new Set<(liveStreamId: string) => void>();
+  readonly #platformWatch: PlatformWatch | null;
   readonly #db: Kysely<Tables>;
   readonly #secrets: SecretBox;
   readonly #closeDatabase: () => Promise<void>;
 
   // Every part of the store is made here, from (db, log, secrets) as far as it needs them.
-  constructor(database: Database, log: Logger, secrets: SecretBox, maxLiveStreams: number) {
+  constructor(
+    database: Database,
+    log: Logger,
+    secrets: SecretBox,
+    { maxLiveStreams = Number.POSITIVE_INFINITY, streamPasswordBits = 32 }: StoreOptions,
+  ) {
     const { db } = database;
     this.#db = db;
     this.#closeDatabase = database.close;
+    this.#kind = database.kind;
     this.#nodes = new Nodes(database, log);
     this.#secrets = secrets;
-    this.liveStreams = new LiveStreamStore(db, secrets, maxLiveStreams);
+    this.liveStreams = new LiveStreamStore(db, secrets, maxLiveStreams, streamPasswordBits);
     this.platforms = new PlatformStore(db, secrets, this.liveStreams);
     this.pulls = new PullStore(db, secrets, this.#nodes.id);
     this.idempotency = new IdempotencyStore(db, secrets);
@@ -167,10 +200,13 @@ class SqlStore implements Store {
     this.passwordResets = new PasswordResetStore(db);
     this.setup = new SetupStore(db);
     this.events = new EventStore(db);
+    this.updates = new UpdateStore(db);
+    this.usage = new UsageStore(db);
     this.broadcasts = new BroadcastStore(db, this.#nodes.id);
     this.webhookEndpoints = new WebhookEndpointStore(db, secrets);
     this.deliveryLog = new DeliveryLogStore(db);
     this.deliveries = new DeliveryStore(db, log, secrets, this.#nodes.id);
+    this.#platformWatch = database.kind === 'sqlite' ? null : new PlatformWatch(db, this.#nodes.id);
     watchDeliveries(db, this.#tellListeners);
   }
 
@@ -231,6 +267,11 @@ class SqlStore implements Store {
     return () => void this.#eventListeners.delete(listener);
   }
 
+  onPlatformsChanged(listener: (liveStreamId: string) => void): () => void {
+    this.#platformListeners.add(listener);
+    return () => void this.#platformListeners.delete(listener);
+  }
+
   async recover() {
     await this.#nodes.beat();
     const broadcasts = await this.#takeOver();
@@ -241,6 +282,8 @@ class SqlStore implements Store {
   /** Closes and frees what nodes that are gone held. Resolves with the number of broadcasts. */
   async #takeOver(): Promise<number> {
     if (await this.deliveries.release()) this.#tellListeners();
+    const changed = (await this.#platformWatch?.look()) ?? [];
+    for (const id of changed) for (const listener of this.#platformListeners) listener(id);
     return this.broadcasts.closeOpen();
   }
 
@@ -267,6 +310,15 @@ class SqlStore implements Store {
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  async status(): Promise<StoreStatus> {
+    const kind = this.#kind;
+    const startedMs = monotonicMs();
+    const ok = await this.ready();
+    if (!ok) return { kind, ok, ms: null, nodes: [] };
+    const ms = Math.round(monotonicMs() - startedMs);
+    return { kind, ok, ms, nodes: await this.#nodes.list().catch(() => []) };
   }
 
   async close(): Promise<void> {

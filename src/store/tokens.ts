@@ -1,6 +1,6 @@
 import { timingSafeEqual } from 'node:crypto';
 import type { Kysely, Selectable } from 'kysely';
-import { CodedError, type Logger, monotonicMs, newId, randomHex, sha256 } from '../base/index.ts';
+import { CodedError, type Logger, monotonicMs, newId, randomHex, sha256, sha256Hex } from '../base/index.ts';
 import type { Environment, Role, TokenRole } from '../contract/index.ts';
 import type { Scope } from './live-stream-row.ts';
 import { newestFirst } from './newest-first.ts';
@@ -23,6 +23,8 @@ export interface Principal extends Scope {
 export interface AccessTokenRow {
   readonly id: string;
   readonly userId: string;
+  /** The token that made it; null: the user did. */
+  readonly madeBy: string | null;
   readonly name: string;
   readonly environment: Environment;
   readonly role: TokenRole;
@@ -47,6 +49,8 @@ export interface TokenValues {
   readonly role?: TokenRole;
   /** Wall clock; null, the default: no end. */
   readonly expiresMs?: number | null;
+  /** The token that makes it; null, the default: the user does. */
+  readonly madeBy?: string | null;
 }
 
 /** All but `create` see the scope's tokens that are not revoked, and no others. */
@@ -133,7 +137,7 @@ export class TokenStore implements Tokens {
     const there = await this.#db
       .updateTable('access_tokens')
       .set(({ eb }) => ({
-        secret_hash: eb.case().when('revoked_ms', 'is', null).then(hashOf(secret)).else(eb.ref('secret_hash')).end(),
+        secret_hash: eb.case().when('revoked_ms', 'is', null).then(sha256Hex(secret)).else(eb.ref('secret_hash')).end(),
       }))
       .where('id', '=', id)
       .where('organization_id', '=', owner.organizationId)
@@ -203,8 +207,6 @@ export class TokenStore implements Tokens {
   }
 }
 
-const hashOf = (secret: string): string => sha256(secret).toString('hex');
-
 /** Writes a token; one that was known in advance (`known`) replaces what had its id before. */
 export async function addToken(
   db: Kysely<Tables>,
@@ -215,7 +217,7 @@ export async function addToken(
   const token = known ?? { id: newId(), secret: randomHex(32) };
   const changing = {
     environment: owner.environment,
-    secret_hash: hashOf(token.secret),
+    secret_hash: sha256Hex(token.secret),
     role: values.role ?? 'member',
     expires_ms: values.expiresMs ?? null,
     revoked_ms: null,
@@ -224,6 +226,7 @@ export async function addToken(
     id: token.id,
     organization_id: owner.organizationId,
     user_id: owner.userId,
+    made_by: values.madeBy ?? null,
     name: values.name ?? '',
     created_ms: Date.now(),
     last_used_ms: null,
@@ -238,6 +241,7 @@ function fromColumns(row: Selectable<AccessTokensTable>): AccessTokenRow {
   return {
     id: row.id,
     userId: row.user_id,
+    madeBy: row.made_by,
     name: row.name,
     environment: row.environment,
     role: row.role,

@@ -4,6 +4,7 @@ import { after, before, test } from 'node:test';
 import { CodedError } from '../../src/base/index.ts';
 import type { LiveStream } from '../../src/contract/index.ts';
 import type { PullStatus } from '../../src/live/index.ts';
+import type { VideoTrack } from '../../src/media/index.ts';
 import { openStore } from '../../src/store/index.ts';
 import { databaseFor, dump, execute } from '../support/database.ts';
 import { startApi } from './start-api.ts';
@@ -222,4 +223,48 @@ test('the backup encoder has a key of its own, which is rotated by itself and sa
     [400, 'overlap_s must be 0: the backup key has no overlap.'],
   );
   assert.ok(!(await dump(api.dataDir)).includes(backup), 'sealed');
+});
+
+test('a URL is looked at before it is kept: a masked one with its password, a wrong one never', async () => {
+  const url = 'rtmp://viewer:s3cret-7@a.example/live/x';
+  const stream = await create({ url });
+  const asked: string[][] = [];
+  const before = api.live.testPull;
+  api.live.testPull = async (...test) => {
+    asked.push(test);
+    return before(...test);
+  };
+  const test = (body: object) => send('POST', `/live_streams/${stream._id}/pull/test`, body);
+  const { status, body } = await test({ url: stream.settings.pulling_mode!.url });
+  assert.equal(status, 200);
+  assert.deepEqual(body, {
+    ok: false,
+    code: 'timeout',
+    message: 'The source has given no frame in time.',
+    protocol: null,
+    video: null,
+    audio: null,
+  });
+  assert.deepEqual(asked, [[url, stream._id, api.owner.organizationId]]);
+  for (const wrong of [{}, { url: '' }, { url: 'ftp://a.example/' }, { url: 'rtmp://x:****@a.example/' }])
+    assert.equal((await test(wrong)).status, 400);
+  assert.equal(asked.length, 1);
+  const video = { kind: 'video', codec: 'avc', timescale: 1000, config: { width: 320, height: 180 } } as VideoTrack;
+  api.live.testPull = async () => ({
+    error: null,
+    protocol: 'pull-ts',
+    video,
+    audio: null,
+    frameRate: 25,
+    unsupported: ['AC-3'],
+  });
+  assert.deepEqual(await api.client.liveStreams.testPull(stream._id, { url: 'http://b.example/x.ts' }), {
+    ok: true,
+    code: null,
+    message: 'The live stream can be fed from it. AC-3 is not carried and left out.',
+    protocol: 'pull-ts',
+    video: { codec: 'avc', width: 320, height: 180, frame_rate: 25 },
+    audio: null,
+  });
+  api.live.testPull = before;
 });

@@ -4,10 +4,22 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Logger, pino } from 'pino';
-import { type CheckDestination, createApi, type LivePort, type MailPort, type StatsPort } from '../../src/api/index.ts';
+import {
+  type BeaconPort,
+  type CheckDestination,
+  createApi,
+  type LivePort,
+  type MailPort,
+  type OnAirState,
+  type ServerStatusPort,
+  type StatsPort,
+  type StreamHealthPort,
+  type UpdatesPort,
+  type UsagePort,
+} from '../../src/api/index.ts';
 import { randomHex } from '../../src/base/index.ts';
 import { createClient } from '../../src/client/index.ts';
-import type { PlatformStatus, PullStatus } from '../../src/live/index.ts';
+import type { HealthReport, PlatformStatus, PullStatus } from '../../src/live/index.ts';
 import { openStore } from '../../src/store/index.ts';
 import { searchCanaries } from '../support/canaries.ts';
 import { databaseFor } from '../support/database.ts';
@@ -18,7 +30,9 @@ export const ADDRESSES = {
 };
 
 /** The live side as the API sees it, with a record of what it was asked to stop. */
-export class FakeLive implements LivePort, StatsPort {
+export class FakeLive
+  implements LivePort, StatsPort, UpdatesPort, StreamHealthPort, UsagePort, BeaconPort, ServerStatusPort
+{
   readonly online = new Set<string>();
   readonly stopped: string[] = [];
   readonly changed: string[] = [];
@@ -28,6 +42,14 @@ export class FakeLive implements LivePort, StatsPort {
   readonly statuses = new Map<string, PlatformStatus[]>();
   readonly pulls = new Map<string, PullStatus>();
   checkPull: LivePort['checkPull'] = async () => {};
+  testPull: LivePort['testPull'] = async () => ({
+    error: { code: 'timeout', message: 'The source has given no frame in time.' },
+    protocol: null,
+    video: null,
+    audio: null,
+    frameRate: null,
+    unsupported: [],
+  });
   isOnline(id: string): boolean {
     return this.online.has(id);
   }
@@ -49,6 +71,25 @@ export class FakeLive implements LivePort, StatsPort {
   }
   pullStatus(id: string): PullStatus | null {
     return this.pulls.get(id) ?? null;
+  }
+  onAir(): Iterable<OnAirState> {
+    return [...this.online].map((liveStreamId) => {
+      return { liveStreamId, online: true, sinceMs: 1000, viewers: 3, bitrate: 2500.4, advice: [] };
+    });
+  }
+  pulled(): Iterable<string> {
+    return this.pulls.keys();
+  }
+  readonly reports: string[] = [];
+  played(...[report, viewer]: Parameters<BeaconPort['played']>): void {
+    this.reports.push(`${report.event} ${report.watchedMs} ${viewer}`);
+  }
+  async writeUsage(): Promise<void> {}
+  async serverStatus() {
+    return { disk: { free: 1, total: 2 }, ffmpeg: null, rss: 3, eventLoopP99Ms: 4.5, onAir: 5, viewers: 6 };
+  }
+  health(): HealthReport | null {
+    return null;
   }
   stop(...[id, reason, which]: Parameters<LivePort['stop']>): void {
     this.online.delete(id);

@@ -33,6 +33,7 @@ test('S10 S14 access tokens: shown once, of one environment and at most their ma
   assert.equal((await ask(api, 'GET', '/access_tokens', undefined, member)).status, 403);
 
   const soon = (await make({ expires_at: new Date(Date.now() + 60_000).toISOString() })).body;
+  assert.deepEqual([made.created_by_token, soon.created_by_token, soon.created_by], [null, made._id, made.created_by]);
   const use = () => ask(api, 'GET', '/live_streams', undefined, { authorization: api.basic(soon._id, soon.secret) });
   assert.equal((await use()).status, 200);
   // What it makes ends with it.

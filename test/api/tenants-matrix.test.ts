@@ -146,7 +146,7 @@ test('S01–S08 the tenancy matrix: every route × every sort of id × every sor
         const headers =
           url.endsWith('/sessions/current') && method === 'DELETE' ? await anotherSession(actor) : actor.headers();
         let at = 0;
-        const path = url.replaceAll(/:\w+/g, () => values[at++]!);
+        const path = url.replaceAll(/:\w+/g, () => values[at++]!) + (rule.query ? `?${rule.query}` : '');
         // Somebody else each time: guesses at one account are slowed down.
         const body = url.endsWith('/sessions') ? { ...rule.body, email: `${cells}@example.test` } : rule.body;
         const answer = await ask(

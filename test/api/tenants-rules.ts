@@ -29,6 +29,7 @@ export interface Rule {
   /** An id that the caller does not reach is missing before the role is asked for. */
   readonly idFirst?: true;
   readonly body?: object;
+  readonly query?: string;
   /** What who may and has an own id is answered; 200 by default. */
   readonly status?: number;
   /** What the wrong ids are answered, where that is not 404: the route does not look at them. */
@@ -53,6 +54,7 @@ export const RULES: Readonly<Record<string, Rule>> = {
   'DELETE /live_streams/:id': read(live),
   'POST /live_streams/:id/rotate_key': read(live),
   'GET /live_streams/:id/stats': { ids: [live], status: 404 },
+  'GET /live_streams/:id/health': read(live),
   'GET /live_streams/:id/events': { ids: [live], remembersDeleted: true },
   'GET /live_streams/:id/broadcasts': { ids: [live], remembersDeleted: true },
   'GET /activity_logs/stream/:id': { ids: [live], remembersDeleted: true },
@@ -62,6 +64,7 @@ export const RULES: Readonly<Record<string, Rule>> = {
   'GET /live_streams/:id/temporary_recordings': read(live),
   'GET /live_streams/:id/temporary_recordings/:rid': { ids: [live, 'nothing'], status: 404 },
   'POST /live_streams/:id/temporary_recordings/:rid': { ids: [live, 'nothing'], status: 501, anyId: 501 },
+  'POST /live_streams/:id/pull/test': { ids: [live], body: { url: 'rtmp://a.example/live/x' } },
   'POST /live_streams/:id/platforms': {
     ids: [live],
     body: { template: 'custom', server: 'rtmp://a.example/live', key: 'k' },
@@ -95,6 +98,15 @@ export const RULES: Readonly<Record<string, Rule>> = {
   'GET /webhook_endpoints/:id/deliveries/:did': read(hook, 'delivery'),
   // One that is still to be sent is not sent again.
   'POST /webhook_endpoints/:id/deliveries/:did/resend': { ids: [hook, 'delivery'], status: 409 },
+  'GET /usage': {},
+  'GET /status': { role: 'owner' },
+  'POST /embed/beacon': {
+    open: true,
+    body: { playback_id: 'lv_x', play_id: '0123456789abcdef', event: 'play' },
+    status: 204,
+  },
+  // Else it would not end.
+  'GET /updates': { query: 'for_s=0' },
   'GET /events': {},
   'GET /events/:id': read('event'),
   'POST /access_tokens': { role: 'admin', body: {} },

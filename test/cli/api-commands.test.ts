@@ -78,6 +78,9 @@ test('live streams, platforms, tokens and the organization, for programs and for
     /^enabled +no\nurl +rtmp:.*\nstatus\.state +off\n$/s,
   );
 
+  const look = await run([...pull, 'test', stream._id, '--from', first, '--json']);
+  assert.deepEqual([look.code, JSON.parse(look.stdout).code], [1, 'timeout']);
+
   const platforms = ['streams', 'platforms'];
   const added = await json(...platforms, 'add', stream._id, '--server', 'rtmp://push.example.net/live', '--key', 'abc');
   assert.equal((await json(...platforms, 'update', stream._id, added._id, '--no-enable')).enabled, false);

@@ -1,7 +1,7 @@
 // What the API says of a running broadcast, of its encoder and of its viewers; and what Prometheus reads.
 import assert from 'node:assert/strict';
 import { after, before, suite, type TestContext, test } from 'node:test';
-import type { Stats } from '../../src/contract/index.ts';
+import type { LiveState, Stats, StreamHealth, Usage } from '../../src/contract/index.ts';
 import { parseMultivariant } from '../../src/formats/m3u8/index.ts';
 import { ask, closeConnections } from '../conformance/index.ts';
 import { startChild } from '../support/child.ts';
@@ -64,6 +64,49 @@ suite('stats', { concurrency: true, timeout: 120_000 }, () => {
       return answer.status === 200 && answer.body.toString();
     });
     return new URL(parseMultivariant(text).variants[0]!.uri, hls_url).href;
+  }
+
+  test('health over time, how it stands now, and what was used of it', async (t) => {
+    const stream = await goLive(t, USUAL);
+    watch(t, await mediaPlaylist(stream));
+    const { playback_id } = await report(stream, 'play', { startup_ms: 640 });
+    const health = () => server.api<StreamHealth>('GET', `/live_streams/${stream._id}/health`);
+    const { session, samples, moments } = await until('three samples with a viewer', 60_000, async () => {
+      const found = await health();
+      return found.samples.viewers.filter((viewers) => viewers === 1).length >= 3 && found;
+    });
+    assert.equal(session!.ended_at, null);
+    assert.deepEqual([...new Set(Object.values(samples).map(({ length }) => length))], [samples.at.length]);
+    assert.ok(samples.bitrate_kbps.at(-1)! > 100 && samples.frame_rate.at(-1)! > 10, JSON.stringify(samples));
+    assert.ok(samples.key_frame_interval_s.at(-1)! > 0 && Math.abs(samples.drift_ms.at(-1)!) < 1000);
+    assert.deepEqual(moments, []);
+    const authorization = `Basic ${Buffer.from(`${server.tokenId}:${server.secret}`).toString('base64')}`;
+    const now = (await ask(`${server.publicUrl}/updates?for_s=0`, { headers: { authorization } })).body.toString();
+    const { live_streams } = JSON.parse(/^event: live\ndata: (.*)$/m.exec(now)![1]!) as { live_streams: LiveState[] };
+    const state = live_streams.find(({ _id }) => _id === stream._id)!;
+    assert.deepEqual([state.state, state.broadcasting_status, state.viewers], ['live', 'online', 1]);
+    assert.ok(state.bitrate_kbps > 100 && Date.parse(state.since!) <= Date.now());
+
+    await report(stream, 'watch', { watched_s: 3, playback_id });
+    const used = await until('it is written', 30_000, async () => {
+      const { docs } = await server.api<Usage>('GET', '/usage?group=live_stream');
+      const found = docs.find(({ live_stream }) => live_stream === stream._id);
+      return found && found.watch_s > 0 && found;
+    });
+    assert.deepEqual([used.plays, used.unique_viewers, used.watch_s, used.startup_ms!.p50], [1, 1, 3, 712]);
+    assert.ok(
+      used.streamed_s > 3 && used.viewer_s > 3 && used.bytes_in > 100_000 && used.bytes_out > 0,
+      JSON.stringify(used),
+    );
+  });
+
+  /** What a player would. */
+  async function report(stream: LiveStream, event: string, more: object) {
+    const [playback_id] = stream.ingest.key.split('?');
+    const body = { playback_id, play_id: '0123456789abcdef', event, ...more };
+    const answer = await fetch(`${server.publicUrl}/embed/beacon`, { method: 'POST', body: JSON.stringify(body) });
+    assert.equal(answer.status, 204);
+    return body;
   }
 
   test('stats of a running broadcast in both dialects; 404 before, after and for others', async (t) => {

@@ -29,7 +29,7 @@ interface Watched {
  */
 const WATCH = `new Promise((resolve) => {
   const video = document.querySelector('video');
-  const player = document.querySelector('live-player');
+  const player = document.querySelector('liveapi-player');
   const watched = { stood: [], jumps: [], frames: 0, states: [], restarts: 0 };
   new MutationObserver(() => watched.states.push(player.dataset.state)).observe(player, { attributeFilter: ['data-state'] });
   video.addEventListener('emptied', () => watched.restarts++);
@@ -77,7 +77,7 @@ test('H81 the embed page for a minute: the picture never stands still for a seco
   const errors: string[] = [];
   page.on('pageerror', (error) => errors.push(error.message));
   await page.goto(stream.playback.embed_url);
-  await page.waitForSelector('live-player[data-state="playing"]', { timeout: 30_000 });
+  await page.waitForSelector('liveapi-player[data-state="playing"]', { timeout: 30_000 });
 
   const { stood, jumps, frames, states, restarts } = await page.evaluate<Watched>(WATCH);
   const worst = stood.reduce((most, { ms }) => Math.max(most, ms), 0);

@@ -171,6 +171,7 @@ test('G02 our client, ffmpeg, nginx-rtmp and HTTP-FLV get what was published, fr
   }
   const { width, height, videocodecid, audiocodecid, stereo } = second.metadata()!;
   assert.deepEqual([width, height, videocodecid, audiocodecid, stereo], [320, 180, 7, 10, true]);
+  assert.equal(second.metadata()!.liveapi_via, ID, 'who takes it in again finds a loop');
   assert.ok(players.bytesOut > 5 * 50_000 && players.dropped === 0);
 });
 
@@ -210,6 +211,7 @@ test('a player that does not read is cut after 20 s, one that loses frames for a
     dropped: 7,
     droppingMs: () => dropping,
     dueInMs: () => 0,
+    held: { bytes: 0 },
     rewind: () => {},
     ended: false,
     close: () => {},
@@ -244,7 +246,7 @@ test('a player that does not read is cut after 20 s, one that loses frames for a
 });
 
 test('G08 a player stays while the encoder is away, and its time goes on', async (t) => {
-  const { registry, rtmpUrl, publish } = await station(t, { reconnectWindowMs: 20_000 });
+  const { registry, rtmpUrl, httpUrl, publish } = await station(t, { reconnectWindowMs: 20_000 });
   const tags = readFlvTags(await makeFlv(CLIP));
   const publisher = await publish(tags);
   const player = playUrl(rtmpUrl(`live/${ID}`));
@@ -252,9 +254,15 @@ test('G08 a player stays while the encoder is away, and its time goes on', async
   publisher.socket.resetAndDestroy();
   await until('the encoder is gone', 5000, () => !registry.isOnline(ID), 5);
   const before = player.tags.length;
+  // Who comes meanwhile is answered at once, and waits.
+  const waiting = await fetch(httpUrl(`/live/${ID}.flv`));
+  assert.equal(waiting.status, 200);
   const again = await publish(tags, { offsetMs: 500_000 });
   await player.untilTags(before + 60);
+  const reader = waiting.body!.getReader();
+  assert.equal(Buffer.from((await reader.read()).value!).toString('latin1', 0, 3), 'FLV');
   registry.close();
+  while (!(await reader.read()).done);
   assert.equal((await player.ended)?.kind, 'ended');
   await again.closed;
   const sent = source(tags, 10);
@@ -282,6 +290,10 @@ test('audio alone and video alone play', async (t) => {
     const reader = response.body!.getReader();
     const { value } = await reader.read();
     assert.deepEqual([...value!.subarray(0, 5)], [0x46, 0x4c, 0x56, 1, clip.video ? 1 : 4]);
+    assert.ok(
+      Buffer.from(value!).includes(`liveapi_via\x02\0${String.fromCharCode(ID.length)}${ID}`),
+      'its way is told',
+    );
     await publisher.stop();
     while (!(await reader.read()).done);
     await player.ended;
@@ -321,6 +333,31 @@ test('what is not on air is not found, waits for a pull, and nobody gets in when
   assert.deepEqual(await answer(`/live/${ID}.flv`, 'HEAD'), [200, '*', '']);
   assert.deepEqual(await answer(`/live/${ID}.flv`, 'OPTIONS'), [204, '*', '']);
   assert.deepEqual(await answer(`/live/${ID}.flv`, 'POST'), [405, '*', 'Method not allowed\n']);
+
+  // One whose connection breaks while it is told that it plays has no place.
+  let [accepted, broken] = [false, () => {}];
+  const never = () => assert.fail('nothing is written to it');
+  new RtmpPlayers(players).play(
+    { playbackId: ID },
+    {
+      id: 'broken',
+      accept: () => {
+        accepted = true;
+        broken();
+      },
+      notFound: never,
+      refuse: never,
+      end: never,
+      write: never,
+      onDrain: () => {},
+      onClose: (callback) => {
+        broken = callback;
+      },
+      close: never,
+    },
+  );
+  await until('it was accepted', 5000, () => accepted);
+  assert.equal(players.count, 1);
 
   const second = playUrl(rtmpUrl(`live/${ID}`));
   await second.playing;

@@ -456,3 +456,30 @@ test('a delay is kept over connections: nobody is connected and silent, what wai
   );
   assert.ok(receiver.published[2]!.stopped);
 });
+
+test('delays hold so much in memory and no more: who holds the most gives way and is told, the others go on', async () => {
+  const receiver = await startRtmpReceiver();
+  const station = startStation({ maxDelayBytes: 150_000, timings: { leadMs: 300 } });
+  const [whole, mute, good] = [
+    platform('whole', url(receiver.port), { delayMs: 60_000 }),
+    platform('mute', url(receiver.port), { delayMs: 60_000, audio: 'mute' }),
+    platform('good', url(receiver.port)),
+  ];
+  station.platforms = [whole, mute, good];
+  const encoder = await onAir(station);
+  await until('what is held is seen', 10_000, () => station.pushes.totals().delayBytes > 0);
+  await until('one has failed', 15_000, () => station.told('whole').length > 0);
+  const { lastError } = station.status('whole')!;
+  assert.deepEqual([lastError!.code, station.told('mute')], ['delay_full', []]);
+  assert.match(lastError!.message, /delay_s/);
+  station.set([mute, good]);
+  await until('the other one is too large alone', 15_000, () => station.told('mute').length > 0);
+  station.set([good]);
+  await until('nothing is held', 5000, () => station.pushes.totals().delayBytes === 0);
+  await until('the third goes on', 10_000, () => receiver.published[0]!.frames.length > 100);
+  encoder.stop();
+  const [published] = receiver.published;
+  await until('all of it', 5000, () => published!.frames.at(-1)!.hash === station.sent.at(-1));
+  assertContiguous(published!, station.sent.slice(station.sent.indexOf(published!.frames[0]!.hash)), 'the third');
+  assert.deepEqual([station.told('good'), receiver.published.length], [['connected'], 1]);
+});

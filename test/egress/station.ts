@@ -59,7 +59,12 @@ export const platform = (id: string, server: string, more: Partial<PlatformTarge
 });
 
 export function startStation(
-  options: { readonly timings?: Partial<PushTimings>; readonly ca?: string; readonly mergeMs?: number } = {},
+  options: {
+    readonly timings?: Partial<PushTimings>;
+    readonly ca?: string;
+    readonly mergeMs?: number;
+    readonly maxDelayBytes?: number;
+  } = {},
 ): Station {
   const lines: string[] = [];
   const log = createLogger('debug');
@@ -89,6 +94,7 @@ export function startStation(
     },
     feeds,
     connectTcp: outbound.connectTcp,
+    maxDelayBytes: options.maxDelayBytes ?? 1 << 30,
     log: capture,
     timings: { tickMs: 50, retryMs: 50, goodbyeMs: 300, reloadMs: 20, ...options.timings },
   });

@@ -1,5 +1,6 @@
 // What a source sends is bounded in bytes, in things and in the work of one turn, whatever its bytes say.
 import assert from 'node:assert/strict';
+import net from 'node:net';
 import { performance } from 'node:perf_hooks';
 import { test } from 'node:test';
 import { createLogger } from '../../src/base/index.ts';
@@ -10,13 +11,16 @@ import { hlsSource } from '../../src/ingest/pull/hls-source.ts';
 import { Pulls } from '../../src/ingest/pull/index.ts';
 import { Pacer } from '../../src/ingest/pull/pacer.ts';
 import { targetOf } from '../../src/ingest/pull/rtmp-source.ts';
+import { rtspInput } from '../../src/ingest/pull/rtsp.ts';
 import { type AudioTrack, type Packet, parseAacConfig } from '../../src/media/index.ts';
 import { createOutbound } from '../../src/outbound/index.ts';
 import { startRtmpReceiver } from '../support/bad-rtmp-server.ts';
 import { runChild } from '../support/child.ts';
+import { makeFlv } from '../support/encoder.ts';
 import { until } from '../support/until.ts';
 import { startPullStation } from './pull-station.ts';
 import { pull, serve } from './pulled-source.ts';
+import { startRtspServer } from './scripted-rtsp.ts';
 
 const config = parseAacConfig(Buffer.from([0x11, 0x90]));
 const track: AudioTrack = { kind: 'audio', codec: 'aac', timescale: 48_000, config };
@@ -120,6 +124,56 @@ test('S70 without file descriptors ffmpeg is not started, and nothing else ends'
     const job = { protocols: ['file'], input: ['-i', '/dev/null'] };
     const error = await ffmpeg.start(job, { data() {}, ended() {} }, new AbortController().signal).catch((e) => e);
     setImmediate(() => { process._rawDebug('after: ' + error.code); process.exit(error.code === 'too_many_requests' ? 0 : 1); });`;
+  await runChild('sh', ['-c', 'ulimit -n 100; exec "$0" --input-type=module -e "$1"', process.execPath, script]);
+});
+
+test('S72 RTSP: what a camera that plays leaves unanswered ends nothing', async () => {
+  const flv = await makeFlv({ seconds: 2, video: { gopS: 1, size: '320x180' }, audio: { rate: 48_000, channels: 1 } });
+  const server = await startRtspServer(flv, { ignores: 'GET_PARAMETER' });
+  const outbound = createOutbound({ allow: ['127.0.0.0/8'], ownListeners: () => [] });
+  const input = await rtspInput(`rtsp://127.0.0.1:${server.port}/cam`, outbound, new AbortController().signal);
+  // In ffmpeg's place.
+  const local = input.input.at(-1)!;
+  const socket = net.connect(Number(new URL(local).port), '127.0.0.1');
+  let heard = Buffer.alloc(0);
+  socket.on('data', (bytes) => {
+    heard = Buffer.concat([heard, bytes]).subarray(-100_000);
+  });
+  socket.on('error', () => {});
+  let cseq = 0;
+  const ask = (method: string) => socket.write(`${method} ${local} RTSP/1.0\r\nCSeq: ${++cseq}\r\n\r\n`);
+  ask('PLAY');
+  await until('it plays', 5000, () => heard.includes('CSeq: 1\r\n') && heard.length > 2000);
+  for (let n = 0; n < 200; n++) ask('GET_PARAMETER');
+  await until('all have been asked', 5000, () => server.requests.length === 201);
+  heard = Buffer.alloc(0);
+  await until('it goes on', 5000, () => heard.length > 20_000);
+  assert.deepEqual([input.reason!(), socket.destroyed], [null, false]);
+  // What it cannot do without is still answered.
+  ask('SETUP');
+  await until('the answer', 5000, () => heard.includes('CSeq: 202\r\n'));
+  input.release!();
+  await until('all is closed', 5000, () => socket.destroyed && server.open === 0);
+  await outbound.close();
+});
+
+test('S72 without file descriptors for its relay an RTSP source leaves no connection open', async () => {
+  const script = `
+    import { openSync, closeSync } from 'node:fs';
+    import net from 'node:net';
+    import { rtspInput } from './src/ingest/pull/rtsp.ts';
+    const accepted = [];
+    const camera = net.createServer((socket) => accepted.push(socket)).listen(0, '127.0.0.1', () => {
+      const upstream = net.connect(camera.address().port, '127.0.0.1', async () => {
+        while (accepted.length === 0) await new Promise(setImmediate);
+        const fds = [];
+        for (;;) try { fds.push(openSync('/dev/null')); } catch { break; }
+        const outbound = { connectTcp: async () => ({ socket: upstream, destination: { host: '127.0.0.1', port: 1, path: '/' } }) };
+        const error = await rtspInput('rtsp://x/', outbound, new AbortController().signal).catch((e) => e);
+        fds.forEach(closeSync);
+        process.exit(error.code === 'EMFILE' && upstream.destroyed ? 0 : 1);
+      });
+    });`;
   await runChild('sh', ['-c', 'ulimit -n 100; exec "$0" --input-type=module -e "$1"', process.execPath, script]);
 });
 

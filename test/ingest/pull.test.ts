@@ -160,6 +160,20 @@ test('an encoder takes over from a pull and gives it back; by setting it is refu
   await until('the source is let go of', 5000, () => source.open === 0);
 });
 
+test('a pull that was switched off and on while it connected connects anew, and does not wait until all are read again', async () => {
+  const station = await startPullStation();
+  const source = await startFlvSource(flv);
+  source.fallSilent();
+  const { id } = await station.create({ enabled: true, url: source.url });
+  await until('it has connected', 5000, () => source.open === 1);
+  // Off and on in the store before anybody has read it: what is asked for since the stop is void.
+  station.registry.stop(id, 'disabled');
+  Object.assign(station.store.pulls, { pulls: () => new Promise(() => {}) });
+  source.resume();
+  await station.untilState(id, 'online');
+  assert.equal(source.asked.length, 2);
+});
+
 test('G12 on demand: starts with the first viewer, stops when nobody watches, and starts again', async () => {
   const station = await startPullStation({ reconnectWindowMs: 200 });
   const source = await startFlvSource(flv);
@@ -300,4 +314,38 @@ test('L45 sources that jump, loop, change their codec, send what is no media or 
   }
   const runs = new Set(station.received.map(({ run }) => run));
   assert.ok(runs.has(0) && runs.has(1) && runs.has(2), 'a jump is a new run, not an end');
+});
+
+test('a look at a URL says what it gives, feeds nothing, and leaves nothing behind', async () => {
+  const station = await startPullStation();
+  const { id } = await station.create({});
+  const source = await startFlvSource(flv);
+  const look = await station.pulls.test(source.url, id, 'someone');
+  assert.deepEqual(
+    [look.error, look.protocol, look.frameRate && Math.round(look.frameRate)],
+    [null, 'pull-flv', look.video?.config.frameRate && Math.round(look.video.config.frameRate)],
+  );
+  const { width, height } = look.video!.config;
+  assert.deepEqual(
+    [width, height, look.audio!.config.outputSampleRate, look.audio!.config.channels],
+    [320, 180, 48_000, 1],
+  );
+  await until('its connection is closed', 5000, () => source.open === 0);
+  assert.equal(station.registry.isOnline(id), false);
+  assert.equal(station.events.length, 0);
+  source.fail(404);
+  const missing = await station.pulls.test(source.url, id, 'someone');
+  assert.deepEqual([missing.error?.code, missing.video, missing.audio], ['not_found', null, null]);
+  const loop = await startFlvSource(flv, {
+    metadata: [encodeAmf0('onMetaData', new Map([['liveapi_via', `${'a'.repeat(24)},${id}`]]))],
+  });
+  assert.equal((await station.pulls.test(loop.url, id, 'someone')).error?.code, 'loop');
+  await assert.rejects(station.pulls.test('http://10.0.0.1/live.flv', id, 'someone'), { code: 'destination_refused' });
+  // Two of one owner at a time, whatever others do.
+  source.fail(null);
+  const looks = ['a', 'a', 'b', 'a'].map((owner) => station.pulls.test(source.url, id, owner));
+  await assert.rejects(looks[3]!, { code: 'too_many_requests' });
+  for (const answer of await Promise.all(looks.slice(0, 3))) assert.equal(answer.error, null);
+  await until('all connections are closed', 5000, () => source.open + loop.open === 0);
+  assert.ok(!station.lines.some((line) => line.includes('live.flv')), 'no path in the log');
 });

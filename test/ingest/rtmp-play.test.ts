@@ -6,7 +6,14 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { createLogger } from '../../src/base/index.ts';
 import { encodeAmf0 } from '../../src/formats/amf/index.ts';
-import { type PlayEnd, PlaySession, writeMessage } from '../../src/formats/rtmp/index.ts';
+import {
+  AUTHORISED_LIMITS,
+  ChunkReader,
+  MessageType,
+  type PlayEnd,
+  PlaySession,
+  writeMessage,
+} from '../../src/formats/rtmp/index.ts';
 import {
   type PlayerConnection,
   type PlayerEnd,
@@ -19,6 +26,7 @@ import { LiveRegistry } from '../../src/live/index.ts';
 import { runChild } from '../support/child.ts';
 import { makeFlv } from '../support/encoder.ts';
 import { FLV_AUDIO, FLV_DATA, FLV_VIDEO, readFlvTags, sentFrames } from '../support/flv-frames.ts';
+import { publishTags } from '../support/session-publisher.ts';
 import { until } from '../support/until.ts';
 
 const ID = `lv_${'0'.repeat(31)}1`;
@@ -243,4 +251,55 @@ test('players have places like encoders: those that wait give way, those that pl
   await server.close();
   assert.deepEqual(ends, ['silent', 'too_slow', 'shutdown']);
   await third.closed;
+});
+
+test('players are not counted as encoders: however many play, a publisher gets in', async () => {
+  const authorisation = { liveStreamId: ID, playbackId: ID, userId: 'user', discontinuities: 0 };
+  const { server } = await serving((connection) => connection.accept(), {
+    maxConnections: 2,
+    authoriser: { authorise: async () => ({ ok: true, authorisation }) },
+  });
+  const players: ReturnType<typeof player>[] = [];
+  while (players.length < 5) {
+    const one = player(server.port, 'live', ID);
+    players.push(one);
+    await until('it plays', 15_000, () => one.session.state === 'playing');
+  }
+  const encoder = publishTags([], `rtmp://127.0.0.1:${server.port}/live/${ID}?password=00000000`);
+  await encoder.accepted;
+  const last = player(server.port, 'live', ID);
+  await until('one more plays', 15_000, () => last.session.state === 'playing');
+  assert.deepEqual([server.connections, server.refused.too_many], [7, 0]);
+  for (const { ends } of players) assert.deepEqual(ends, []);
+  await encoder.stop();
+});
+
+test('media comes on the message stream that the player asked on, whatever its number', async () => {
+  const { server } = await serving((connection) => {
+    connection.accept();
+    connection.write(Buffer.concat([sound(1), sound(2)]));
+  });
+  const heard: [number, number][] = [];
+  const messages = new ChunkReader((type, ms, streamId) => type === MessageType.audio && heard.push([ms, streamId]), 0);
+  messages.limits = AUTHORISED_LIMITS;
+  // Before the first message: the three parts of the handshake.
+  let skip = 1 + 1536 + 1536;
+  const one = player(server.port, 'live', ID);
+  one.socket.on('data', (bytes) => {
+    const rest = bytes.subarray(skip);
+    skip = Math.max(0, skip - bytes.length);
+    if (rest.length > 0) messages.receive(rest);
+  });
+  await until('it plays', 15_000, () => heard.length === 2);
+  one.socket.write(writeMessage(3, 20, 0, 0, encodeAmf0('deleteStream', 0, null, 1), 128));
+  one.socket.write(writeMessage(3, 20, 0, 0, encodeAmf0('createStream', 9, null), 128));
+  one.socket.write(writeMessage(3, 20, 2, 0, encodeAmf0('play', 0, null, ID), 128));
+  await until('it plays again', 15_000, () => heard.length === 4);
+  assert.deepEqual(heard, [
+    [1, 1],
+    [2, 1],
+    [1, 2],
+    [2, 2],
+  ]);
+  one.socket.destroy();
 });

@@ -15,6 +15,8 @@ export interface RtspBehaviour {
   readonly status?: string;
   /** Sends this instead of an answer. */
   readonly garbage?: Buffer;
+  /** Requests with this method are not answered. */
+  readonly ignores?: string;
   /** Plays nothing. */
   readonly silent?: boolean;
 }
@@ -26,6 +28,8 @@ export interface RtspServer {
   /** Requests as they came. */
   readonly texts: string[];
   readonly connections: number;
+  /** Of them now. */
+  readonly open: number;
   /** Hashes of the video frames sent to the latest player, without SPS and PPS. */
   sent(): readonly string[];
 }
@@ -101,6 +105,7 @@ export async function startRtspServer(flv: string, behaviour: RtspBehaviour = {}
           'latin1',
         );
       if (behaviour.garbage) return socket.write(behaviour.garbage);
+      if (method === behaviour.ignores) return;
       if (method === 'OPTIONS') return reply('200 OK', ['Public: OPTIONS, DESCRIBE, SETUP, PLAY']);
       if (behaviour.user && !authorised(request, method, uri))
         return reply('401 Unauthorized', [
@@ -196,6 +201,9 @@ export async function startRtspServer(flv: string, behaviour: RtspBehaviour = {}
     texts,
     get connections() {
       return connections;
+    },
+    get open() {
+      return sockets.size;
     },
     sent: () => sent,
   };

@@ -289,4 +289,19 @@ test('a stop cuts at once and voids every check that began before it', async () 
   assert.equal(reader.seen.at(-1), 'end');
   assert.deepEqual(await claim(new FakePublisher('early'), early), { ok: false, reason: 'disabled' });
   assert.ok((await claim(new FakePublisher('after'))).ok, 'a check that began after the stop counts');
+
+  // Each kind of stop is remembered: a later one does not hide an earlier one that voids more.
+  const before = registry.ticket();
+  registry.stop('id', 'disabled');
+  const between = registry.ticket();
+  registry.stop('id', 'key_rotated', 'primary');
+  const pull = Object.assign(new FakePublisher('pull'), { protocol: 'pull-rtmp' as const });
+  assert.deepEqual(await claim(pull, before), { ok: false, reason: 'disabled' });
+  assert.deepEqual(await claim(new FakePublisher('encoder'), between), { ok: false, reason: 'key_rotated' });
+  const backup = await registry.claim({ ...stream, priority: 1 }, new FakePublisher('backup'), between);
+  assert.ok(backup.ok, 'the other key is as good as before');
+  backup.claim.release('stopped');
+  registry.stop('id', 'key_rotated');
+  const answer = await claim(Object.assign(new FakePublisher('pull'), { protocol: 'pull-rtmp' as const }), between);
+  assert.ok(answer.ok, 'a pull has no key');
 });

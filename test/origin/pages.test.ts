@@ -15,9 +15,11 @@ function builtPages(t: { after(done: () => void): void }): string {
     `<!doctype html><title>${name} %PLAYBACK_ID%</title><body data-src="%HLS_URL%"><script type="module" src="./assets/player-1a2b.js"></script>`;
   writeFileSync(join(folder, 'player.html'), page('video'));
   writeFileSync(join(folder, 'audio.html'), page('audio'));
+  writeFileSync(join(folder, 'dashboard.html'), '<script type="module" src="./assets/dashboard-5e6f.js"></script>');
   writeFileSync(join(folder, 'assets', 'player-1a2b.js'), 'console.log("player");\n'.repeat(100));
   writeFileSync(join(folder, 'assets', 'player-3c4d.css'), 'body{}');
   writeFileSync(join(folder, 'assets', 'cover.png'), Buffer.from([0x89, 0x50]));
+  writeFileSync(join(folder, 'player.js'), 'import "./assets/player-1a2b.js";\n');
   writeFileSync(join(folder, 'secret.txt'), 'secret');
   return folder;
 }
@@ -70,7 +72,37 @@ test('assets: right types, long caching, gzip, nothing else of the folder', asyn
   assert.equal((await air.get('/embed/assets/player-3c4d.css')).headers['content-type'], 'text/css; charset=utf-8');
   const image = await air.get('/embed/assets/cover.png', { 'accept-encoding': 'gzip' });
   assert.deepEqual([image.headers['content-type'], image.headers['content-encoding']], ['image/png', undefined]);
+  // Its name stays over versions, and pages of other origins load it as a module.
+  const script = await air.get('/embed/player.js');
+  assert.deepEqual([script.status, script.headers['access-control-allow-origin']], [200, '*']);
+  assert.match(script.headers['cache-control']!, /max-age=60$/);
   for (const path of ['/embed/assets/secret.txt', '/embed/secret.txt', '/embed/player.html', '/embed/assets/assets']) {
     assert.equal((await air.get(path)).status, 404, path);
   }
+});
+
+test('S41 the dashboard: one page for all of its paths, its files named from the top, framed by nobody', async (t) => {
+  const air = await onAir(t, { webRoot: builtPages(t), publicUrl: 'https://live.example.net/a&b' });
+  const page = await air.get('/dashboard');
+  assert.equal(page.status, 200);
+  assert.equal(
+    page.body.toString(),
+    '<script type="module" src="/a&#38;b/dashboard/assets/dashboard-5e6f.js"></script>',
+  );
+  for (const path of [
+    '/dashboard/',
+    '/dashboard/streams/64ff',
+    '/dashboard?x=1',
+    '/a&b/dashboard/streams/64ff/health',
+  ]) {
+    assert.deepEqual((await air.get(path)).body, page.body, path);
+  }
+  assert.equal((await air.get('/dashboard/assets/player-1a2b.js')).status, 200);
+  assert.equal((await air.get('/dashboard/assets/missing.js')).status, 404);
+  const policy = String(page.headers['content-security-policy']);
+  assert.match(policy, /default-src 'none'; script-src 'self';/);
+  assert.match(policy, /connect-src 'self' https:\/\/live\.example\.net wss:\/\/live\.example\.net;/);
+  assert.match(policy, /frame-ancestors 'none'/);
+  assert.ok(!/script-src[^;]*unsafe/.test(policy));
+  assert.equal(page.headers['cross-origin-opener-policy'], 'same-origin');
 });

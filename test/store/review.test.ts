@@ -110,6 +110,38 @@ test('L03 L10 two processes on one database leave alone what the other holds, an
   ]);
 });
 
+test('platforms that another process has changed are told to the one that pushes to them, others are not', {
+  skip: !onPostgres && 'with SQLite there is no other process',
+}, async (t) => {
+  const { store, dataDir, me } = await open();
+  const other = await openIn(dataDir);
+  t.after(() => Promise.all([store.close(), other.close()]));
+  const told: string[] = [];
+  store.onPlatformsChanged((id) => told.push(id));
+  other.onPlatformsChanged(() => assert.fail('nothing is on air there'));
+  const [pushed, offline] = [await store.liveStreams.create(me, {}), await store.liveStreams.create(me, {})];
+  const server = 'rtmp://service.example.test/app';
+  const look = async () => {
+    await Promise.all([store.recover(), other.recover()]);
+    return told.splice(0);
+  };
+  await store.recover();
+  await store.broadcasts.tell(connected('b1', pushed.id));
+  assert.deepEqual(await look(), [pushed.id], 'what changed since it went on air is not known yet');
+  assert.deepEqual(await look(), []);
+  await other.platforms.create(me, offline.id, { ...PLATFORM, server });
+  assert.deepEqual(await look(), []);
+  const { id } = (await other.platforms.create(me, pushed.id, { ...PLATFORM, server }))!;
+  assert.deepEqual(await look(), [pushed.id]);
+  await other.platforms.update(me, pushed.id, id, { key: 'another' });
+  assert.deepEqual(await look(), [pushed.id]);
+  await other.platforms.update(me, pushed.id, id, { enabled: false });
+  assert.deepEqual(await look(), [pushed.id]);
+  await other.platforms.delete(me, pushed.id, id);
+  assert.deepEqual(await look(), [pushed.id]);
+  assert.deepEqual(await look(), []);
+});
+
 test('L13 a backlog of 20,000: claims stay in order and look at a part of it; disabling and deleting go in steps', async (t) => {
   const { store, dataDir, me } = await open();
   t.after(() => store.close());

@@ -5,8 +5,11 @@ import { type Browser, chromium, type Page } from 'playwright-core';
 
 const results = fileURLToPath(new URL('../../test-results/', import.meta.url));
 
+/** A camera that shows a moving picture and a microphone that beeps, both given to pages without asking anybody. */
+export const FAKE_DEVICES = ['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'];
+
 /** Starts Chromium without a window; media may play without a click. */
-export function launchChromium(): Promise<Browser> {
+export function launchChromium(more: readonly string[] = []): Promise<Browser> {
   return chromium.launch({
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
     headless: true,
@@ -19,6 +22,7 @@ export function launchChromium(): Promise<Browser> {
       '--disable-component-update',
       '--disable-sync',
       '--autoplay-policy=no-user-gesture-required',
+      ...more,
     ],
   });
 }

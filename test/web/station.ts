@@ -78,6 +78,13 @@ function firstDecodingTime(moof: Buffer): number {
 export class Station {
   /** Requests for playlists and media, newest last. */
   readonly requests: string[] = [];
+  /** What players reported to `/embed/beacon`. */
+  readonly beacons: string[] = [];
+  /** The page at `/host`: somebody else's, with players in it. */
+  host = '';
+  /** Answers of `/rec/…`: recordings, and what else a test wants there. */
+  readonly shelf: (name: string) => string | Buffer | null;
+  #denial: { readonly status: number; readonly code: string } | null = null;
   readonly #films = shootBoth();
   readonly #webRoot: string;
   readonly #server: Server;
@@ -91,8 +98,9 @@ export class Station {
   #waiting: (() => void)[] = [];
 
   /** @param webRoot the folder of the built pages */
-  constructor(webRoot: string) {
+  constructor(webRoot: string, shelf: (name: string) => string | Buffer | null = () => null) {
     this.#webRoot = webRoot;
+    this.shelf = shelf;
     this.#server = createServer((request, response) => void this.#answer(request, response));
   }
 
@@ -109,12 +117,21 @@ export class Station {
     await once(this.#server, 'close');
   }
 
-  get #root(): string {
+  get playbackId(): string {
+    return playbackId;
+  }
+
+  /** An origin that is not the pages' own. */
+  get hostUrl(): string {
+    return `${this.root.replace('127.0.0.1', 'localhost')}/host`;
+  }
+
+  get root(): string {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/sub`;
   }
 
   page(query = ''): string {
-    return `${this.#root}/embed/${playbackId}${query}`;
+    return `${this.root}/embed/${playbackId}${query}`;
   }
 
   /** An encoder begins to send: a new run, after a discontinuity if there was one before. */
@@ -173,6 +190,11 @@ export class Station {
     this.#wake();
   }
 
+  /** From now on playlists are refused so; with status 200 no more. */
+  deny(status: number, code = ''): void {
+    this.#denial = status === 200 ? null : { status, code };
+  }
+
   #wake(): void {
     const waiting = this.#waiting;
     this.#waiting = [];
@@ -180,11 +202,26 @@ export class Station {
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const url = new URL(request.url ?? '', this.#root);
+    const url = new URL(request.url ?? '', this.root);
     const [, sub, room, ...rest] = url.pathname.split('/');
     if (sub !== 'sub' || this.#refuse) return void request.socket.destroy();
+    if (rest[0] === 'beacon') {
+      for await (const chunk of request) this.beacons.push(String(chunk));
+      return void response.writeHead(204, { 'access-control-allow-origin': '*' }).end();
+    }
     if (room === 'embed') return this.#sendPage(rest, url, response);
+    if (room === 'host') return void response.writeHead(200, { 'content-type': types['.html'] }).end(this.host);
     this.requests.push(url.pathname + url.search);
+    if (room === 'rec') {
+      const body = this.shelf(rest.join('/'));
+      const headers = { 'access-control-allow-origin': '*', 'cache-control': 'no-store' };
+      return void response.writeHead(body === null ? 404 : 200, headers).end(body);
+    }
+    if (this.#denial && url.pathname.endsWith('.m3u8')) {
+      const { status, code } = this.#denial;
+      const headers = { 'access-control-allow-origin': '*', 'content-type': 'application/json' };
+      return void response.writeHead(status, headers).end(JSON.stringify({ statusCode: status, code, message: '' }));
+    }
     const body = await this.#media(rest.slice(1), url.searchParams);
     if (this.#refuse) return void request.socket.destroy();
     const type = url.pathname.endsWith('.m3u8') ? 'application/vnd.apple.mpegurl' : 'video/mp4';
@@ -193,14 +230,14 @@ export class Station {
   }
 
   #sendPage([first, asset]: string[], url: URL, response: ServerResponse): void {
-    if (first === 'assets') {
-      const type = types[extname(asset)];
+    const file = first === 'assets' ? join('assets', asset) : first === 'player.js' ? first : null;
+    if (file) {
       return void response
-        .writeHead(200, { 'content-type': type })
-        .end(readFileSync(join(this.#webRoot, 'assets', asset)));
+        .writeHead(200, { 'content-type': types[extname(file)], 'access-control-allow-origin': '*' })
+        .end(readFileSync(join(this.#webRoot, file)));
     }
     const audio = url.searchParams.get('onlyAudio') === 'true';
-    const hls = `${this.#root}/hls/${playbackId}/${audio ? 'audio' : 'index'}.m3u8`;
+    const hls = `${this.root}/hls/${playbackId}/${audio ? 'audio' : 'index'}.m3u8`;
     const html = readFileSync(join(this.#webRoot, audio ? 'audio.html' : 'player.html'), 'utf8');
     response.writeHead(200, {
       'content-type': types['.html'],

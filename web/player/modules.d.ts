@@ -4,4 +4,9 @@ declare module 'hls.js/light' {
   export { default } from 'hls.js';
 }
 
+declare module '*.css?inline' {
+  const css: string;
+  export default css;
+}
+
 declare module '*.css';

@@ -1,7 +1,8 @@
-import type { Engine, OnEngineEnd } from './engine.ts';
+import type { Choice, Engine, OnEngineEnd } from './engine.ts';
 
 const hlsType = 'application/vnd.apple.mpegurl';
 const quietAfterMs = 4_000;
+const rewindableS = 60;
 
 /** True where the browser itself plays HLS: iPhones without Managed Media Source. */
 export const nativeEngineWorks = (media: HTMLMediaElement): boolean => media.canPlayType(hlsType) !== '';
@@ -35,10 +36,25 @@ export class NativeEngine implements Engine {
     return Number.isFinite(this.#media.duration) && this.#media.duration > 0;
   }
 
+  get rewindable(): boolean {
+    const { seekable } = this.#media;
+    return seekable.length > 0 && seekable.end(seekable.length - 1) - seekable.start(0) >= rewindableS;
+  }
+
   get quiet(): boolean {
+    if (this.over) return false;
     this.#readEdge();
     return performance.now() - this.#advancedAt > quietAfterMs;
   }
+
+  /** Quality is the browser's own matter, and its own menu offers what else there is. */
+  choice(): Choice {
+    return { labels: [], chosen: -1 };
+  }
+
+  choose(): void {}
+
+  leaveLive(): void {}
 
   goLive(): void {
     this.#media.currentTime = this.#readEdge();

@@ -1,7 +1,8 @@
-import type { Engine, EngineEnd } from './engine.ts';
-import { HlsEngine, hlsEngineWorks } from './hls-engine.ts';
+import type { Choice, ChoiceKind, Engine, EngineEnd, EngineWishes } from './engine.ts';
+import { HlsEngine } from './hls-engine.ts';
+import { type HlsLibrary, hlsEngineWorks, loadHls } from './hls-library.ts';
 import { NativeEngine, nativeEngineWorks } from './native-engine.ts';
-import { probe } from './probe.ts';
+import { probe, type Refusal } from './probe.ts';
 
 /** How the stream stands, whether or not the viewer has paused it. */
 export type PlayerState =
@@ -9,7 +10,8 @@ export type PlayerState =
   | 'connecting' // on air, nothing to see yet
   | 'playing' // on air
   | 'away' // the encoder has stopped sending, or the server is out of reach; expected back
-  | 'ended' // the broadcast is over; the next one begins by itself
+  | 'ended' // the broadcast is over, and the next one begins by itself; or a recording has been played to its end
+  | 'refused' // the server does not show it to this viewer: `refusal` says why
   | 'error'; // this browser cannot play it
 
 /** What a session keeps on the stream, and whom it tells. */
@@ -21,6 +23,9 @@ export interface SessionOptions {
   readonly autoplay: boolean;
   /** Where the browser refuses to begin with sound, begin without. */
   readonly mayMute: boolean;
+  /** A recording begins again at its end. */
+  readonly loop: boolean;
+  readonly wishes: EngineWishes;
   onState(state: PlayerState): void;
   /** About twice a second while the media element is in use. */
   onTick(): void;
@@ -53,6 +58,16 @@ export class Session {
   readonly #media: HTMLMediaElement;
   readonly #aborter = new AbortController();
   #state: PlayerState = 'waiting';
+  #refusal: Refusal | null = null;
+  /** Null where the browser itself plays HLS. */
+  #library: HlsLibrary | null = null;
+  /** A recording that has been played to its end does not begin again unless asked to. */
+  #playedOut = false;
+  #recording = false;
+  /** Where a recording goes on that had to be loaded anew. */
+  #resumeS: number | null = null;
+  /** The viewer has gone back, or plays at a speed of their own. */
+  #leftLive = false;
   #engine: Engine | null = null;
   /** The viewer, or the page for them, wants it to run. What the media element says is no guide: loading resets it. */
   #wanted: boolean;
@@ -78,6 +93,23 @@ export class Session {
     return this.#state;
   }
 
+  /** Why, in state `refused`; else null. */
+  get refusal(): Refusal | null {
+    return this.#state === 'refused' ? this.#refusal : null;
+  }
+
+  /** What is played is complete: there is no live edge. */
+  get isRecording(): boolean {
+    return this.#engine ? this.#engine.over && this.#engine.rewindable : this.#playedOut;
+  }
+
+  /** From where to where a viewer may go, in the media element's seconds; null where there is nothing to go back in. */
+  get window(): { readonly startS: number; readonly endS: number } | null {
+    const { seekable } = this.#media;
+    if (!this.#engine?.rewindable || !seekable.length) return null;
+    return { startS: seekable.start(0), endS: seekable.end(seekable.length - 1) };
+  }
+
   /** Seconds behind the server's live edge; null while nothing plays. */
   get latencyS(): number | null {
     return this.#state === 'playing' ? (this.#engine?.latencyS ?? null) : null;
@@ -85,7 +117,8 @@ export class Session {
 
   /** Playback is at the live edge, as near as this stream is meant to be watched. */
   get atLiveEdge(): boolean {
-    return this.#state === 'playing' && !this.#media.paused && (this.#engine?.behindS ?? 0) < jumpBehindS / 2;
+    const live = this.#state === 'playing' && !this.#media.paused && !this.isRecording;
+    return live && (this.#engine?.behindS ?? 0) < jumpBehindS / 2;
   }
 
   start(): void {
@@ -116,11 +149,46 @@ export class Session {
   /** The viewer asks for it: plays, at the live edge. */
   play(): void {
     this.#wanted = true;
+    this.#playedOut = false;
     if (this.#engine && !this.#suspended) {
-      if (this.#engine.behindS > jumpBehindS / 2) this.#engine.goLive();
+      if (this.#engine.behindS > jumpBehindS / 2 && !this.#engine.rewindable) this.#engine.goLive();
       void this.#play();
     } else if (this.#suspended || this.#state === 'playing') this.#connect();
     else this.#lookSoon(0);
+  }
+
+  /** Plays at the live edge; a recording from where it is. */
+  goLive(): void {
+    this.#leftLive = false;
+    this.#media.playbackRate = 1;
+    this.#engine?.goLive();
+    this.play();
+  }
+
+  /** Goes to a second of the media element's time line, within `window`. */
+  seek(toS: number): void {
+    const { window } = this;
+    if (!window) return;
+    this.#leave();
+    this.#media.currentTime = Math.min(window.endS, Math.max(window.startS, toS));
+  }
+
+  setRate(rate: number): void {
+    this.#leave();
+    this.#media.playbackRate = rate;
+  }
+
+  #leave(): void {
+    this.#leftLive = true;
+    this.#engine?.leaveLive();
+  }
+
+  choice(kind: ChoiceKind): Choice {
+    return this.#engine?.choice(kind) ?? { labels: [], chosen: -1 };
+  }
+
+  choose(kind: ChoiceKind, index: number): void {
+    this.#engine?.choose(kind, index);
   }
 
   async #play(): Promise<void> {
@@ -135,7 +203,7 @@ export class Session {
         return this.#play();
       }
       this.#wanted = false;
-      this.#suspendLater();
+      if (!this.#engine?.rewindable) this.#suspendLater();
       this.#tick();
     }
   }
@@ -151,7 +219,8 @@ export class Session {
     const byBrowser = document.hidden && this.#media.muted && !document.pictureInPictureElement;
     if (!this.#engine || this.#media.ended || byBrowser) return;
     this.#wanted = false;
-    this.#suspendLater();
+    if (this.#engine.rewindable) this.#leave();
+    else this.#suspendLater();
   }
 
   /** Who paused for longer than a moment costs nobody bandwidth; a look now and then keeps the state true. */
@@ -185,23 +254,31 @@ export class Session {
 
   async #look(): Promise<void> {
     this.#looking = true;
-    const onAir = await probe(this.#options.url, this.#aborter.signal);
+    const { onAir, refusal, manyTracks } = await probe(this.#options.url, this.#aborter.signal);
+    const there = onAir === 'live' || (onAir === 'recording' && !this.#playedOut);
+    const library = hlsEngineWorks() && there ? await loadHls(manyTracks).catch(() => undefined) : null;
     this.#looking = false;
     if (this.#aborter.signal.aborted || (this.#engine && !this.#suspended)) return;
-    if (onAir === 'live' && this.#wanted) {
-      this.#connect();
-      return;
+    if (there && library !== undefined) {
+      this.#library = library;
+      this.#recording = onAir === 'recording';
+      if (this.#wanted) {
+        this.#connect();
+        return;
+      }
     }
     if (onAir === 'starting') {
       this.#setState('connecting');
       this.#lookSoon(startingLookMs);
       return;
     }
-    if (onAir === 'live') this.#setState('playing');
+    if (there) this.#setState(library === undefined ? 'connecting' : 'playing');
     else {
       this.#closeEngine();
+      this.#refusal = refusal;
       const justVanished = onAir === 'offline' && performance.now() - this.#lastSeenAt < vanishedMs;
-      this.#setState(onAir === 'ended' ? 'ended' : justVanished ? 'away' : 'waiting');
+      if (onAir === 'refused') this.#setState('refused');
+      else this.#setState(onAir === 'offline' ? (justVanished ? 'away' : 'waiting') : 'ended');
     }
     const backOffMs = Math.min(slowestLookMs, firstLookMs * 1.2 ** this.#looks++);
     // Jitter, lest everybody who waits for the same show knocks in the same instant.
@@ -209,17 +286,22 @@ export class Session {
   }
 
   #connect(): void {
-    this.#closeEngine();
+    if (this.#engine) this.#closeEngine();
     clearTimeout(this.#lookTimer);
     this.#looks = 0;
+    this.#leftLive = false;
     this.#time = -1;
     this.#movedAt = performance.now();
     this.#playingSince = 0;
     if (this.#state !== 'away' && this.#state !== 'error') this.#setState('connecting');
-    const make = hlsEngineWorks() ? HlsEngine : NativeEngine;
-    const engine: Engine = new make(this.#media, this.#options.url, (end) => {
+    const { url, wishes } = this.#options;
+    const startS = this.#recording ? (this.#resumeS ?? wishes.startS) : null;
+    const onEnd = (end: EngineEnd) => {
       if (this.#engine === engine) this.#onEngineEnd(end);
-    });
+    };
+    const engine: Engine = this.#library
+      ? new HlsEngine(this.#library, this.#media, url, { ...wishes, startS }, onEnd)
+      : new NativeEngine(this.#media, url, onEnd);
     this.#engine = engine;
     this.#ticker = setInterval(() => this.#tick(), tickMs);
   }
@@ -229,6 +311,7 @@ export class Session {
     const engine = this.#engine;
     this.#engine = null;
     this.#suspended = false;
+    this.#resumeS = this.#recording && engine && !this.#playedOut ? this.#media.currentTime : null;
     engine?.close();
   }
 
@@ -257,7 +340,14 @@ export class Session {
       this.#movedAt = now;
     }
     const stillMs = now - this.#movedAt;
-    if (engine.over && (media.ended || stillMs > stallMs)) {
+    if (engine.over && media.ended && this.#options.loop && engine.rewindable) {
+      this.seek(0);
+      void this.#play();
+      return;
+    }
+    // A viewer who has paused in a recording has not come to its end.
+    if (engine.over && (media.ended || (stillMs > stallMs && !engine.rewindable))) {
+      this.#playedOut = engine.rewindable;
       this.#lastSeenAt = Number.NEGATIVE_INFINITY;
       this.#again(firstLookMs);
       this.#setState('ended');
@@ -282,7 +372,8 @@ export class Session {
     if (this.#state !== 'playing') this.#playingSince = now;
     else if (now - this.#playingSince > provenMs) this.#failures = 0;
     this.#setState('playing');
-    if (!this.#media.paused && this.#engine && this.#engine.behindS > jumpBehindS) this.#engine.goLive();
+    if (!this.#media.paused && !this.#leftLive && this.#engine && this.#engine.behindS > jumpBehindS)
+      this.#engine.goLive();
   }
 
   #setState(state: PlayerState): void {

@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import { CodedError } from '../../base/index.ts';
+import { CodedError, isoTime, isoTimeOrNull } from '../../base/index.ts';
 import {
   type AccessToken,
   AccessTokenCreate,
@@ -12,7 +12,7 @@ import type { AccessTokenRow, Store } from '../../store/index.ts';
 import { allowOnly } from '../errors.ts';
 import { objectIdOf } from '../idempotency.ts';
 import { listAnswer, pageOf } from '../paging.ts';
-import { audit, isoTime } from '../people.ts';
+import { audit } from '../people.ts';
 import { IdParams } from '../resource.ts';
 
 const config = { role: 'admin' } as const;
@@ -44,7 +44,7 @@ export const accessTokenRoutes: FastifyPluginAsyncTypebox<{ store: Pick<Store, '
         const message = `An access token makes none that outlives it: expires_at must be at most ${isoTime(principal.expiresMs)}.`;
         throw new CodedError('forbidden', message);
       }
-      const values = { name: body.name, role: body.role, expiresMs };
+      const values = { name: body.name, role: body.role, expiresMs, madeBy: principal.tokenId };
       const row = await tokens.create({ ...principal, environment }, values, objectIdOf(request));
       audit(request, 'access token made', { token: row.id, role: row.role, environment, by: principal.tokenId });
       return { ...toAccessToken(row), secret: row.secret };
@@ -106,8 +106,9 @@ function toAccessToken(row: AccessTokenRow): AccessToken {
     environment: row.environment,
     role: row.role,
     created_by: row.userId,
+    created_by_token: row.madeBy,
     creation_time: isoTime(row.createdMs),
-    last_used_at: row.lastUsedMs === null ? null : isoTime(row.lastUsedMs),
-    expires_at: row.expiresMs === null ? null : isoTime(row.expiresMs),
+    last_used_at: isoTimeOrNull(row.lastUsedMs),
+    expires_at: isoTimeOrNull(row.expiresMs),
   };
 }

@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { type Static, Type } from 'typebox';
+import { isoTime, isoTimeOrNull } from '../../base/index.ts';
 import { BroadcastList, EventList, EventQuery, PageQuery } from '../../contract/index.ts';
 import type { Scope, Store } from '../../store/index.ts';
 import type { Dialect } from '../dialect.ts';
@@ -61,8 +62,8 @@ export const activityRoutes: FastifyPluginAsyncTypebox<ActivityRoutesOptions> = 
         _id: row.id,
         protocol: row.protocol,
         address: row.address,
-        started_at: new Date(row.startedMs).toISOString(),
-        ended_at: row.endedMs === null ? null : new Date(row.endedMs).toISOString(),
+        started_at: isoTime(row.startedMs),
+        ended_at: isoTimeOrNull(row.endedMs),
         reason: row.reason,
       }));
       return listAnswer(docs, total, page);

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
-import { CodedError } from '../../base/index.ts';
+import { CodedError, isoTime, isoTimeOrNull } from '../../base/index.ts';
 import { Delivery, DeliveryDetails, DeliveryList, DeliveryQuery, Resend, Resent } from '../../contract/index.ts';
 import type { DeliveryRow, Store } from '../../store/index.ts';
 import { allowOnly } from '../errors.ts';
@@ -137,10 +137,6 @@ function readTime(field: string, text: string | undefined): number | undefined {
     throw new CodedError('bad_request', `${field} must be a time such as 2026-03-01T10:00:00.000Z.`);
   return ms;
 }
-
-const isoTime = (ms: number): string => new Date(ms).toISOString();
-const isoTimeOrNull = (ms: number | null): string | null => (ms === null ? null : isoTime(ms));
-
 const show = (row: DeliveryRow): Delivery => ({
   _id: row.id,
   event_id: row.eventId,

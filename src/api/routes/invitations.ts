@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import { CodedError } from '../../base/index.ts';
+import { CodedError, isoTime } from '../../base/index.ts';
 import {
   CurrentSession,
   type Invitation,
@@ -13,7 +13,7 @@ import {
 import { type InvitationRow, readEmail } from '../../store/index.ts';
 import { allowOnly } from '../errors.ts';
 import { listAnswer, pageOf } from '../paging.ts';
-import { audit, isoTime, type PeopleOptions, startSession } from '../people.ts';
+import { audit, type PeopleOptions, startSession } from '../people.ts';
 import { IdParams } from '../resource.ts';
 
 /** /invitations: bring people into the organization that the request is about. */

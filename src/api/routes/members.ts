@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import { CodedError } from '../../base/index.ts';
+import { CodedError, isoTime } from '../../base/index.ts';
 import {
   ChangedMember,
   type Member,
@@ -9,14 +9,12 @@ import {
   PasswordResetLink,
   RemovedMember,
 } from '../../contract/index.ts';
-import type { MemberRow } from '../../store/index.ts';
+import { type MemberRow, memberNotFound } from '../../store/index.ts';
 import { allowOnly } from '../errors.ts';
 import { listAnswer, pageOf } from '../paging.ts';
-import { audit, isoTime, type PeopleOptions } from '../people.ts';
+import { audit, type PeopleOptions } from '../people.ts';
 import { IdParams } from '../resource.ts';
 import { passwordResetUrl } from './password-resets.ts';
-
-const notFound = () => new CodedError('not_found', 'Member not found. GET /members lists those of the organization.');
 
 /** /members: who belongs to the organization that the request is about, and with which role. */
 export const memberRoutes: FastifyPluginAsyncTypebox<PeopleOptions> = async (app, options) => {
@@ -96,7 +94,7 @@ export const memberRoutes: FastifyPluginAsyncTypebox<PeopleOptions> = async (app
     async (request) => {
       const { principal, params } = request;
       const member = await organizations.member(principal.organizationId, params.id);
-      if (!member) throw notFound();
+      if (!member) throw memberNotFound();
       if (member.role === 'owner' && principal.role !== 'owner')
         throw new CodedError('forbidden', 'Only an owner makes such a link for an owner.');
       const { token, expiresMs } = await passwordResets.forMember(principal.organizationId, member.id);

@@ -1,15 +1,12 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import { CodedError } from '../../base/index.ts';
 import { Organization, OrganizationChange, OrganizationList, PageQuery, Success } from '../../contract/index.ts';
 import type { OrganizationRow, Principal } from '../../store/index.ts';
+import { organizationNotFound } from '../authentication.ts';
 import { allowOnly } from '../errors.ts';
 import { objectIdOf } from '../idempotency.ts';
 import { listAnswer, pageOf } from '../paging.ts';
 import { audit, type PeopleOptions, toOrganization } from '../people.ts';
 import { IdParams } from '../resource.ts';
-
-const notFound = () =>
-  new CodedError('not_found', 'Organization not found. GET /organizations lists those that you reach.');
 
 /** /organizations: those of who has signed in; an access token reads its own. */
 export const organizationRoutes: FastifyPluginAsyncTypebox<PeopleOptions> = async (app, options) => {
@@ -18,7 +15,7 @@ export const organizationRoutes: FastifyPluginAsyncTypebox<PeopleOptions> = asyn
   /** As the one who asks sees it. @throws CodedError not_found */
   async function read({ organizationId, role }: Principal): Promise<OrganizationRow> {
     const row = await organizations.get(organizationId);
-    if (!row) throw notFound();
+    if (!row) throw organizationNotFound();
     return { ...row, role };
   }
 
@@ -86,7 +83,7 @@ export const organizationRoutes: FastifyPluginAsyncTypebox<PeopleOptions> = asyn
       },
     },
     async (request) => {
-      if (!(await organizations.rename(request.params.id, request.body.name))) throw notFound();
+      if (!(await organizations.rename(request.params.id, request.body.name))) throw organizationNotFound();
       audit(request, 'organization renamed');
       return toOrganization(await read(request.principal));
     },
@@ -104,7 +101,7 @@ export const organizationRoutes: FastifyPluginAsyncTypebox<PeopleOptions> = asyn
       },
     },
     async (request) => {
-      if (!(await organizations.delete(request.params.id))) throw notFound();
+      if (!(await organizations.delete(request.params.id))) throw organizationNotFound();
       audit(request, 'organization deleted');
       return { success: true };
     },

@@ -1,9 +1,9 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import { CodedError } from '../../base/index.ts';
+import { CodedError, isoTime } from '../../base/index.ts';
 import { CurrentSession, PageQuery, SessionList, SignIn, Success } from '../../contract/index.ts';
 import { allowOnly } from '../errors.ts';
 import { listAnswer, pageOf } from '../paging.ts';
-import { audit, isoTime, type PeopleOptions, startSession, toCurrentSession } from '../people.ts';
+import { audit, type PeopleOptions, startSession, toCurrentSession } from '../people.ts';
 import { IdParams } from '../resource.ts';
 
 /** /sessions: sign in, see where one is signed in, sign out. */

@@ -1,10 +1,9 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import { Type } from 'typebox';
 import { CodedError } from '../../base/index.ts';
 import { Stats } from '../../contract/index.ts';
 import type { Store } from '../../store/index.ts';
 import { allowOnly } from '../errors.ts';
-import { liveStreamNotFound } from '../resource.ts';
+import { IdParams, liveStreamNotFound } from '../resource.ts';
 import type { OnAir, PublicAddresses } from '../to-live-stream.ts';
 import { type OnAirStats, toStats } from '../to-stats.ts';
 
@@ -20,8 +19,6 @@ export interface StatsRoutesOptions {
   readonly addresses: PublicAddresses;
 }
 
-const Params = Type.Object({ id: Type.String() });
-
 /** /live_streams/{id}/stats: how the running broadcast fares. */
 export const statsRoutes: FastifyPluginAsyncTypebox<StatsRoutesOptions> = async (app, options) => {
   const { live, addresses } = options;
@@ -31,7 +28,7 @@ export const statsRoutes: FastifyPluginAsyncTypebox<StatsRoutesOptions> = async 
   const schema = {
     operationId: 'getStats',
     summary: 'What the running broadcast measures; 404 while the live stream is offline',
-    params: Params,
+    params: IdParams,
     response: { 200: Stats },
   };
   app.get(url, { schema }, async (request) => {

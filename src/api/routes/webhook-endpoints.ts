@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import { CodedError } from '../../base/index.ts';
+import { CodedError, isoTime, isoTimeOrNull } from '../../base/index.ts';
 import {
   EVENTS,
   exampleOf,
@@ -178,8 +178,6 @@ export const webhookEndpointRoutes: FastifyPluginAsyncTypebox<WebhookEndpointRou
 /** Made up from the event's schema: nothing of anybody's. */
 const examplePayload = (name: keyof typeof EVENTS): object => exampleOf({ ...EVENTS[name].payload }, {}) as object;
 
-const isoTime = (ms: number): string => new Date(ms).toISOString();
-
 function show(row: WebhookEndpointRow): WebhookEndpoint {
   const { lastAttempt } = row;
   return {
@@ -188,7 +186,7 @@ function show(row: WebhookEndpointRow): WebhookEndpoint {
     name: row.name,
     events: row.events,
     enabled: row.enabled,
-    failing_since: row.failingSinceMs === null ? null : isoTime(row.failingSinceMs),
+    failing_since: isoTimeOrNull(row.failingSinceMs),
     disabled_reason: row.disabledReason,
     last_delivery: lastAttempt && {
       time: isoTime(lastAttempt.startedMs),

@@ -12,4 +12,4 @@ export {
   type VideoCodec,
 } from './media-tag.ts';
 export { type Notices, ToPackets } from './to-packets.ts';
-export { writeAudioTag, writeFlvHeader, writeFlvTag, writeVideoTag } from './writer.ts';
+export { writeAudioTag, writeFlvHeader, writeFlvTag, writeOpusTag, writeVideoTag } from './writer.ts';

@@ -1,7 +1,7 @@
 /** Everything that a refusal can name; only 'avc' is taken so far. */
 export type VideoCodec = 'avc' | 'hevc' | 'av1' | 'vp8' | 'vp9' | 'vvc' | 'vp6' | 'h263' | 'screen' | 'unknown';
 
-/** Everything that a refusal can name; only 'aac' is taken so far. */
+/** Everything that a refusal can name; only 'aac' and 'opus' are taken so far. */
 export type AudioCodec =
   | 'aac'
   | 'mp3'

@@ -1,19 +1,22 @@
 import { CodedError } from '../../base/index.ts';
 import {
-  type AudioTrack,
+  type AacTrack,
   type AvcConfig,
   avcConfigFromFrame,
   hasIdr,
+  type OpusTrack,
+  opusSamples,
   type Packet,
   parseAacConfig,
   parseAvcConfig,
+  parseOpusConfig,
   sameAacConfig,
   sameAvcConfig,
   toLengthPrefixed,
   type VideoTrack,
 } from '../../media/index.ts';
 import { AudioClock } from './audio-clock.ts';
-import { parseAudioTag, parseVideoTag } from './media-tag.ts';
+import { type AudioCodec, type MediaTag, parseAudioTag, parseVideoTag } from './media-tag.ts';
 
 /** Messages may name sizes, and so be different each time. */
 const MAX_TOLD = 20;
@@ -33,7 +36,9 @@ export interface Notices {
 export class ToPackets {
   readonly #notices: Notices;
   #video: VideoTrack | null = null;
-  #audio: AudioTrack | null = null;
+  #audio: AacTrack | OpusTrack | null = null;
+  /** OpusHead, until the first packet has told how long packets are. */
+  #opusHead: Buffer | null = null;
   #audioClock: AudioClock | null = null;
   #told = new Set<string>();
 
@@ -75,23 +80,46 @@ export class ToPackets {
   audio(timestampMs: number, body: Buffer): Packet | null {
     if (body.length === 0) return null;
     const tag = parseAudioTag(body);
-    if (tag.codec !== 'aac') return this.#unsupported('audio', tag.codec);
+    if (tag.codec !== 'aac' && tag.codec !== 'opus') return this.#unsupported('audio', tag.codec);
     if (tag.data.length === 0) return null;
     try {
+      if (tag.codec === 'opus') return this.#opus(timestampMs, tag);
       if (tag.kind === 'config') {
         const config = parseAacConfig(tag.data);
-        if (!this.#audio || !sameAacConfig(config, this.#audio.config)) {
+        if (this.#audio?.codec !== 'aac' || !sameAacConfig(config, this.#audio.config)) {
           this.#audio = { kind: 'audio', codec: 'aac', timescale: config.sampleRate, config };
           this.#audioClock = new AudioClock(config.sampleRate, config.frameSamples);
         }
         return null;
       }
-      if (tag.kind !== 'frame' || !this.#audio) return null;
+      if (tag.kind !== 'frame' || this.#audio?.codec !== 'aac') return null;
       const dts = this.#audioClock!.dts(timestampMs);
       return { track: this.#audio, dts, pts: dts, key: true, data: tag.data };
     } catch (error) {
       return this.#dropped(error);
     }
+  }
+
+  /** Enhanced RTMP alone carries it: the sequence start is an OpusHead, a frame an Opus packet. */
+  #opus(timestampMs: number, { kind, data }: MediaTag<AudioCodec>): Packet | null {
+    if (kind === 'config') {
+      // What cannot be read is noticed here, and not with every packet.
+      parseOpusConfig(data, 0);
+      if (this.#audio?.codec !== 'opus' || !this.#audio.config.record.equals(data)) this.#opusHead = Buffer.from(data);
+      return null;
+    }
+    if (kind !== 'frame') return null;
+    const samples = opusSamples(data);
+    if (this.#opusHead) {
+      const config = parseOpusConfig(this.#opusHead, samples);
+      this.#opusHead = null;
+      this.#audio = { kind: 'audio', codec: 'opus', timescale: config.sampleRate, config };
+      this.#audioClock = new AudioClock(config.sampleRate, samples);
+    }
+    // In tags of before Enhanced RTMP it comes without its configuration.
+    if (this.#audio?.codec !== 'opus') return this.#unsupported('audio', 'opus');
+    const dts = this.#audioClock!.dts(timestampMs, samples);
+    return { track: this.#audio, dts, pts: dts, key: true, data };
   }
 
   #unsupported(kind: 'video' | 'audio', codec: string): null {

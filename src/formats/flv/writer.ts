@@ -26,6 +26,15 @@ export function writeAudioTag(kind: 'config' | 'frame', data: Uint8Array): Buffe
   return body;
 }
 
+/** The body of an Opus audio tag, which Enhanced RTMP alone knows (AudioPacketType SequenceStart and CodedFrames). */
+export function writeOpusTag(kind: 'config' | 'frame', data: Uint8Array): Buffer {
+  const body = Buffer.allocUnsafe(5 + data.length);
+  body[0] = kind === 'config' ? 0x90 : 0x91;
+  body.write('Opus', 1, 'latin1');
+  body.set(data, 5);
+  return body;
+}
+
 /** What an FLV file begins with. */
 export function writeFlvHeader(has: { readonly audio: boolean; readonly video: boolean }): Buffer {
   const flags = (has.audio ? 4 : 0) | (has.video ? 1 : 0);

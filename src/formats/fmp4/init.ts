@@ -1,4 +1,4 @@
-import type { AudioTrack, VideoTrack } from '../../media/index.ts';
+import type { AacTrack, AudioTrack, OpusTrack, VideoTrack } from '../../media/index.ts';
 import { type Box, child, childrenAt, readBoxes, unreadable, withinBoxes } from './box-reader.ts';
 import { BoxWriter, fourcc } from './box-writer.ts';
 
@@ -34,6 +34,8 @@ const AVC1 = fourcc('avc1');
 const AVCC = fourcc('avcC');
 const MP4A = fourcc('mp4a');
 const ESDS = fourcc('esds');
+const OPUS = fourcc('Opus');
+const DOPS = fourcc('dOps');
 const EMPTY_TABLES = ['stts', 'stsc', 'stco'].map(fourcc);
 const STSZ = fourcc('stsz');
 const MVEX = fourcc('mvex');
@@ -163,6 +165,7 @@ function writeStbl(out: BoxWriter, track: VideoTrack | AudioTrack): void {
   const stsd = out.fullBox(STSD, 0, 0);
   out.u32(1);
   if (track.kind === 'video') writeAvc1(out, track);
+  else if (track.codec === 'opus') writeOpus(out, track);
   else writeMp4a(out, track);
   out.end(stsd);
   for (const type of EMPTY_TABLES) {
@@ -197,17 +200,38 @@ function writeAvc1(out: BoxWriter, { config }: VideoTrack): void {
   out.end(avc1);
 }
 
-/** AudioSampleEntry (ISO 14496-12, 12.2.3) with an esds (ISO 14496-14, 5.6). */
-function writeMp4a(out: BoxWriter, { config }: AudioTrack): void {
-  const mp4a = out.box(MP4A);
+/** The fields of every AudioSampleEntry (ISO 14496-12, 12.2.3). */
+function writeAudioFields(out: BoxWriter, { channels, sampleRate }: AudioTrack['config']): void {
   out.zeros(6);
   out.u16(1); // data_reference_index
   out.zeros(8);
-  out.u16(config.channels);
+  out.u16(channels);
   out.u16(16);
   out.zeros(4);
   // 16.16; rates that do not fit are left to the AudioSpecificConfig.
-  out.u32(config.sampleRate < 0x10000 ? config.sampleRate * 0x10000 : 0);
+  out.u32(sampleRate < 0x10000 ? sampleRate * 0x10000 : 0);
+}
+
+/** OpusSampleEntry with a dOps (Encapsulation of Opus in ISO BMFF, 4.3): what OpusHead says, in the order of bytes that boxes have. */
+function writeOpus(out: BoxWriter, { config }: OpusTrack): void {
+  const { record } = config;
+  const opus = out.box(OPUS);
+  writeAudioFields(out, config);
+  const dops = out.box(DOPS);
+  out.u8(0); // version
+  out.u8(config.channels);
+  out.u16(record.readUInt16LE(10)); // pre-skip
+  out.u32(record.readUInt32LE(12)); // input sample rate
+  out.u16(record.readUInt16LE(16)); // output gain
+  out.bytes(record.subarray(18, record[18] === 0 ? 19 : 21 + config.channels)); // channel mapping
+  out.end(dops);
+  out.end(opus);
+}
+
+/** AudioSampleEntry with an esds (ISO 14496-14, 5.6). */
+function writeMp4a(out: BoxWriter, { config }: AacTrack): void {
+  const mp4a = out.box(MP4A);
+  writeAudioFields(out, config);
   const esds = out.fullBox(ESDS, 0, 0);
   const record = config.record;
   writeDescriptor(out, 3, 3 + 5 + 13 + 5 + record.length + 5 + 1); // ES_Descriptor
@@ -249,9 +273,9 @@ export interface InitTrack {
   readonly id: number;
   readonly kind: 'video' | 'audio';
   readonly timescale: number;
-  /** The sample entry's type: `avc1`, `mp4a`. */
+  /** The sample entry's type: `avc1`, `mp4a`, `Opus`. */
   readonly sampleEntry: string;
-  /** Contents of avcC, or the AudioSpecificConfig in esds. */
+  /** Contents of avcC or dOps, or the AudioSpecificConfig in esds. */
   readonly record: Buffer;
   /** 0 for audio. */
   readonly width: number;
@@ -291,7 +315,11 @@ function readTrak(trak: Box, trexes: readonly Box[]): InitTrack {
     kind,
     timescale: child(mdia, 'mdhd').body.readUInt32BE(12),
     sampleEntry: entry.type,
-    record: video ? child(inside, 'avcC').body : readEsds(child(inside, 'esds').body),
+    record: video
+      ? child(inside, 'avcC').body
+      : entry.type === 'Opus'
+        ? child(inside, 'dOps').body
+        : readEsds(child(inside, 'esds').body),
     width: video ? entry.body.readUInt16BE(24) : 0,
     height: video ? entry.body.readUInt16BE(26) : 0,
     channels: video ? 0 : entry.body.readUInt16BE(16),

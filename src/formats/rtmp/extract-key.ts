@@ -1,4 +1,4 @@
-/** The two halves of an ingest key: `lv_<32 hex>?password=<8 hex>`. */
+/** The two halves of an ingest key: `lv_<32 hex>?password=<8 hex>`, or 32 hex digits (`stream_password_bits`). */
 export interface StreamKey {
   /** Public: it also names the playback. */
   readonly playbackId: string;

@@ -67,12 +67,14 @@ export interface ServerOptions {
   readonly windowSize?: number;
 }
 
-/** What we take of Enhanced RTMP, told to who asks: plain H.264 and AAC, to be forwarded (mask 4), no extensions. */
+/** The bit of capsEx that says: may be asked to reconnect (E-RTMP v2, CapsExMask). */
+const RECONNECT = 1;
+/** What we take of Enhanced RTMP, told to who asks: plain H.264, AAC and Opus, to be forwarded (mask 4), and reconnects as the one extension. */
 const ENHANCED = {
-  fourCcList: ['avc1', 'mp4a'],
+  fourCcList: ['avc1', 'mp4a', 'Opus'],
   videoFourCcInfoMap: { avc1: 4 },
-  audioFourCcInfoMap: { mp4a: 4 },
-  capsEx: 0,
+  audioFourCcInfoMap: { mp4a: 4, Opus: 4 },
+  capsEx: RECONNECT,
 };
 const MAX_STREAMS_REFUSED = 64;
 /** Play requests of one connection: each costs more than its bytes. */
@@ -96,6 +98,7 @@ export class ServerSession {
 
   #app = '';
   #tcUrl = '';
+  #mayBeAskedToReconnect = false;
   #streamIds = 0;
   /** Of the publish request or the publisher. */
   #publishStreamId = 0;
@@ -169,6 +172,18 @@ export class ServerSession {
   refuse(code: string, description: string): void {
     this.#status(this.#publishStreamId, 'error', code, description);
     this.#end();
+  }
+
+  /**
+   * Asks a publisher to connect anew by the address that it knows, as this server is about to stop; it publishes here until it leaves
+   * (E-RTMP v2, "Reconnect Request"). False when it is no publisher, or has not said that it understands that: it is told nothing then.
+   */
+  requestReconnect(): boolean {
+    if (this.#state !== 'publishing' || !this.#mayBeAskedToReconnect) return false;
+    const description = 'The streaming server is about to stop: connect again.';
+    this.#status(0, 'status', 'NetConnection.Connect.ReconnectRequest', description);
+    this.#flush();
+    return true;
   }
 
   /**
@@ -332,6 +347,7 @@ export class ServerSession {
     const given: AmfObject = isObject(object) ? object : {};
     this.#app = typeof given.app === 'string' ? given.app : '';
     this.#tcUrl = typeof given.tcUrl === 'string' ? given.tcUrl : '';
+    this.#mayBeAskedToReconnect = typeof given.capsEx === 'number' && (given.capsEx & RECONNECT) !== 0;
     this.#state = 'connected';
     const windowSize = this.#options.windowSize ?? DEFAULT_WINDOW;
     this.#writer.windowSize(windowSize);
@@ -340,7 +356,7 @@ export class ServerSession {
     const success = {
       ...status('status', 'NetConnection.Connect.Success', 'Connection succeeded.'),
       objectEncoding: given.objectEncoding === 3 ? 3 : 0,
-      ...(given.fourCcList === undefined ? {} : ENHANCED),
+      ...(given.fourCcList === undefined && given.capsEx === undefined ? {} : ENHANCED),
     };
     writeCommand(this.#writer, 0, '_result', transactionId, { fmsVer: 'FMS/3,0,1,123', capabilities: 31 }, success);
   }

@@ -12,6 +12,7 @@ import {
 import type { Packet } from '../../media/index.ts';
 import { LeadIn } from './lead-in.ts';
 import type { MakeSource, PullProtocol, Source, SourceContext, SourceEnd } from './source.ts';
+import { LOOP, TIMEOUT } from './source-end.ts';
 
 /** How an attempt is over: by its source, by whoever closed it, or because the live stream could not be claimed. */
 export type AttemptEnd =
@@ -161,15 +162,4 @@ function publisherEnd({ code }: SourceEnd): PublisherEnd {
   return 'source_failed';
 }
 
-const LOOP: SourceEnd = {
-  code: 'loop',
-  message:
-    'This source comes from this live stream itself, over its platforms or its playback URL: pull from somewhere else.',
-  permanent: true,
-};
-const TIMEOUT: SourceEnd = {
-  code: 'timeout',
-  message: 'The source has given no frame in time: look at whether it is on air, and whether its path is right.',
-  permanent: false,
-};
 const SILENT: SourceEnd = { code: 'silent', message: 'The source has fallen silent.', permanent: false };

@@ -1,9 +1,10 @@
 import { CodedError, type Logger, monotonicMs } from '../../base/index.ts';
 import { type PullingMode, pullUrls } from '../../contract/index.ts';
-import type { LiveRegistry, PullSource, PullState, PullStatus, PullTarget } from '../../live/index.ts';
+import type { LiveRegistry, PullProbe, PullSource, PullState, PullStatus, PullTarget } from '../../live/index.ts';
 import type { Outbound } from '../../outbound/index.ts';
 import { Ffmpeg } from './ffmpeg.ts';
 import { checkUrl, makeSource } from './make-source.ts';
+import { probe } from './probe.ts';
 import { Pull, type PullContext } from './pull.ts';
 import { type PullTimings, TIMINGS } from './pull-timings.ts';
 
@@ -28,6 +29,9 @@ const SPREAD_MS = 20;
 const MAX_SPREAD_MS = 5000;
 /** How long a viewer is kept waiting for a pull to begin. */
 const WANTED_MS = 10_000;
+/** Looks at URLs at a time. */
+const MAX_TESTS = 16;
+const MAX_TESTS_PER_OWNER = 2;
 
 /** All pulls of this process, by live stream. */
 export class Pulls {
@@ -38,6 +42,8 @@ export class Pulls {
   readonly #byPlayback = new Map<string, Pull>();
   /** Counts the changes of each live stream that are being read: only the latest one's outcome holds. */
   readonly #reading = new Map<string, number>();
+  /** URLs that are being looked at, by who asked. */
+  readonly #tests = new Map<string, number>();
   #reads = 0;
   #ticker: NodeJS.Timeout | null = null;
   #readTimer: NodeJS.Timeout | undefined;
@@ -80,6 +86,11 @@ export class Pulls {
     return pull && pull.state !== 'off' ? pull.status() : null;
   }
 
+  /** The live streams that are to be pulled. */
+  *liveStreams(): Generator<string> {
+    for (const pull of this.#pulls.values()) if (pull.state !== 'off') yield pull.liveStreamId;
+  }
+
   /** How many there are in each state. */
   counts(): Record<PullState, number> {
     const counts = { off: 0, waiting: 0, connecting: 0, online: 0, retrying: 0, refused: 0, standby: 0 };
@@ -113,6 +124,27 @@ export class Pulls {
         }),
       ),
     );
+  }
+
+  /**
+   * Looks at what a URL gives, for ten seconds at most, without feeding the live stream from it.
+   * @throws CodedError bad_request, destination_refused as `check` does; too_many_requests when `owner` or all look at too many
+   */
+  async test(url: string, liveStreamId: string, owner: string): Promise<PullProbe> {
+    const mine = this.#tests.get(owner) ?? 0;
+    const all = [...this.#tests.values()].reduce((sum, count) => sum + count, 0);
+    if (mine >= MAX_TESTS_PER_OWNER || all >= MAX_TESTS)
+      throw new CodedError('too_many_requests', 'Other URLs are being looked at: try again in ten seconds.');
+    this.#tests.set(owner, mine + 1);
+    const { makeSource, sources, log } = this.#context;
+    try {
+      await checkUrl(url, this.#options.outbound, this.#ffmpeg);
+      return await probe(makeSource, url, liveStreamId, { ...sources, log: log.child({ liveStream: liveStreamId }) });
+    } finally {
+      const left = this.#tests.get(owner)! - 1;
+      if (left > 0) this.#tests.set(owner, left);
+      else this.#tests.delete(owner);
+    }
   }
 
   /** Ends all pulls, gives their leases back, and resolves when their processes are gone. */

@@ -44,3 +44,16 @@ export const unsupportedVideo = (codec: string): SourceEnd => ({
   message: `The source sends ${codec} video: choose H.264 there, with AAC sound.`,
   permanent: true,
 });
+
+export const LOOP: SourceEnd = {
+  code: 'loop',
+  message:
+    'This source comes from this live stream itself, over its platforms or its playback URL: pull from somewhere else.',
+  permanent: true,
+};
+
+export const TIMEOUT: SourceEnd = {
+  code: 'timeout',
+  message: 'The source has given no frame in time: look at whether it is on air, and whether its path is right.',
+  permanent: false,
+};

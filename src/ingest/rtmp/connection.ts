@@ -1,5 +1,5 @@
 import type net from 'node:net';
-import { CodedError, forLog, type Logger, monotonicMs, newId } from '../../base/index.ts';
+import { CodedError, type FailureLimiter, forLog, type Logger, monotonicMs, newId } from '../../base/index.ts';
 import { ToPackets } from '../../formats/flv/index.ts';
 import { type PlayRequest, type PublishRequest, ServerSession, SHARED_CHUNK_BYTES } from '../../formats/rtmp/index.ts';
 import {
@@ -9,11 +9,11 @@ import {
   type PublishAuthoriser,
   type Publisher,
   type PublisherEnd,
+  REFUSALS,
   readVia,
   VIA_NAME,
 } from '../../live/index.ts';
 import type { Packet } from '../../media/index.ts';
-import type { FailureLimiter } from './failures.ts';
 import { Player } from './player.ts';
 import type { Players } from './players.ts';
 
@@ -173,6 +173,11 @@ export class RtmpConnection implements Publisher {
     } else if (this.#step !== 'playing' && nowMs > this.#deadlineMs) this.close('silent');
   }
 
+  /** Asks a publisher that understands it to connect anew, and goes on reading. Whether it was asked. */
+  requestReconnect(): boolean {
+    return !this.#closed && this.#session.requestReconnect();
+  }
+
   close(reason: PublisherEnd): void {
     if (this.#closed) return;
     this.#closed = true;
@@ -198,7 +203,7 @@ export class RtmpConnection implements Publisher {
     const { registry, authoriser, failures } = this.#context;
     const ticket = registry.ticket();
     try {
-      const answer = await authoriser.authorise(command.playKey);
+      const answer = await authoriser.authorise({ ...command.playKey, address: this.remoteAddress });
       if (this.#closed) return;
       if (!answer.ok) {
         if (answer.reason === 'disabled') return this.#refuseDisabled();
@@ -209,11 +214,7 @@ export class RtmpConnection implements Publisher {
         );
         if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs).unref());
         // One wording for an unknown key and for a wrong password: neither must be told from the other.
-        return this.#refuse(
-          'unknown_key',
-          'NetStream.Publish.BadName',
-          'Unknown stream key: copy the key again from the live stream, with its ?password= part.',
-        );
+        return this.#refuse('unknown_key', 'NetStream.Publish.BadName', REFUSALS.unknown_key);
       }
       const claimed = await registry.claim(answer.authorisation, this, ticket);
       if (!claimed.ok) {
@@ -223,34 +224,15 @@ export class RtmpConnection implements Publisher {
           { address: this.remoteAddress, liveStream: answer.authorisation.liveStreamId, reason },
           'publish refused: not its turn',
         );
-        if (reason === 'key_rotated')
-          return this.#refuse(
-            'unknown_key',
-            'NetStream.Publish.BadName',
-            'The stream key has just been changed: copy the new one from the live stream.',
-          );
-        if (reason === 'pull_holds')
-          return this.#refuse(
-            'already_live',
-            'NetStream.Publish.BadName',
-            'A pull feeds this live stream: stop it or set encoder to takes_over.',
-          );
-        return this.#refuse(
-          'already_live',
-          'NetStream.Publish.BadName',
-          'Already live: another encoder publishes to this live stream. Stop it first.',
-        );
+        const refusal = reason === 'key_rotated' ? 'unknown_key' : 'already_live';
+        return this.#refuse(refusal, 'NetStream.Publish.BadName', REFUSALS[reason]);
       }
       if (this.#closed) return claimed.claim.release(this.#end ?? 'closed');
       this.#accept(claimed.claim);
     } catch (error) {
       if (this.#closed) return;
       this.#log.error({ err: error }, 'publish could not be checked');
-      this.#refuse(
-        'unchecked',
-        'NetStream.Publish.Failed',
-        'The server cannot check stream keys right now: try again in a moment.',
-      );
+      this.#refuse('unchecked', 'NetStream.Publish.Failed', REFUSALS.unchecked);
     }
   }
 
@@ -377,11 +359,7 @@ export class RtmpConnection implements Publisher {
 
   #refuseDisabled(): void {
     this.#log.info({ address: this.remoteAddress }, 'publish refused: disabled');
-    this.#refuse(
-      'disabled',
-      'NetStream.Publish.Denied',
-      'This live stream is disabled: enable it, then publish again.',
-    );
+    this.#refuse('disabled', 'NetStream.Publish.Denied', REFUSALS.disabled);
   }
 
   /** Says why, and closes once that is on its way. */

@@ -1,9 +1,8 @@
 import net from 'node:net';
 import tls from 'node:tls';
-import { CodedError, type Logger, monotonicMs } from '../../base/index.ts';
+import { CodedError, FailureLimiter, type Logger, monotonicMs } from '../../base/index.ts';
 import type { LiveRegistry, PublishAuthoriser } from '../../live/index.ts';
 import { type ConnectionContext, type ConnectionPart, type RefusalReason, RtmpConnection } from './connection.ts';
-import { FailureLimiter } from './failures.ts';
 import type { Players } from './players.ts';
 import { readInto } from './socket-input.ts';
 
@@ -132,6 +131,16 @@ export class RtmpServer {
       const now = monotonicMs();
       for (const connection of this.#connections) connection.tick(now);
     }, TICK_MS);
+  }
+
+  /**
+   * Asks the publishers that understand it (Enhanced RTMP) to connect anew, to whichever server takes their address by then; the others
+   * are told nothing. All are read until they leave. Returns how many were asked.
+   */
+  requestReconnects(): number {
+    let asked = 0;
+    for (const connection of this.#connections) if (connection.requestReconnect()) asked++;
+    return asked;
   }
 
   /** Stops listening and closes every connection; resolves when all are gone. */

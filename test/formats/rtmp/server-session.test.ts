@@ -103,7 +103,7 @@ test('C04 C05 C18 what is answered, with the transaction id that was asked with'
   const [[name, id, properties, info]] = peer.commands() as [[string, number, AmfObject, AmfObject]];
   assert.deepEqual([name, id, info.code, info.objectEncoding], ['_result', 1, 'NetConnection.Connect.Success', 3]);
   assert.equal(typeof properties.fmsVer, 'string');
-  assert.deepEqual(info.fourCcList, ['avc1', 'mp4a']);
+  assert.deepEqual(info.fourCcList, ['avc1', 'mp4a', 'Opus']);
   peer
     .command(0, 'releaseStream', 2, null, 'name')
     .command(0, 'FCPublish', 3, null, 'name')

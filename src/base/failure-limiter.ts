@@ -1,4 +1,4 @@
-import { monotonicMs } from '../../base/index.ts';
+import { monotonicMs } from './clock.ts';
 
 const MINUTE_MS = 60_000;
 const MAX_DELAY_MS = 5000;
