@@ -48,7 +48,11 @@ const WAYS_OUT: readonly {
   { what: /from 'ws'/, rooms: [], files: ['src/ingest/browser/connection.ts', 'src/ingest/browser/server.ts'] },
   { what: /from '(node:)?dgram'/, rooms: [] },
   // A pull's ffmpeg reads addresses that the guard has checked, or our own relay.
-  { what: /from '(node:)?child_process'/, rooms: ['cli'], files: ['src/ingest/pull/ffmpeg.ts'] },
+  {
+    what: /from '(node:)?child_process'/,
+    rooms: ['cli'],
+    files: ['src/ingest/pull/ffmpeg.ts', 'src/origin/stills.ts', 'src/metrics/server-health.ts'],
+  },
   { what: /from 'pg(-[\w-]+)?'/, rooms: ['store'] },
   { what: /from 'nodemailer'/, rooms: ['mail'] },
 ];

@@ -23,7 +23,7 @@ import {
 } from './live/index.ts';
 import { Mailer } from './mail/index.ts';
 import { type LiveStreamReading, Metrics, type Readings, ServerHealth } from './metrics/index.ts';
-import { createOrigin, type Origin } from './origin/index.ts';
+import { createOrigin, type Origin, Stills } from './origin/index.ts';
 import { createOutbound, type OwnListener } from './outbound/index.ts';
 import { Packager } from './packager/index.ts';
 import { Shelf } from './segments/index.ts';
@@ -202,6 +202,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       log,
     });
     const plays = new PlayLog(usage);
+    const stills = new Stills(shelf);
     const serverHealth = new ServerHealth(dataDir);
     closers.push(
       () => serverHealth.close(),
@@ -268,6 +269,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
         testPull: (...test) => pulls.test(...test),
         health: (id) => health.report(id),
         writeUsage: () => usage.write(),
+        still: (playbackId) => stills.jpeg(playbackId),
         played: (report, viewer) => plays.report(report, viewer),
         serverStatus: async () => {
           return { ...(await serverHealth.read()), onAir: registry.size, viewers: origin.viewers + players.count };

@@ -10,6 +10,7 @@ export type { BeaconPort } from './routes/beacon.ts';
 export type { MetricsPort, MetricsRoutesOptions } from './routes/metrics.ts';
 export type { StatsPort } from './routes/stats.ts';
 export type { ServerStatusPort } from './routes/status.ts';
+export type { StillsPort } from './routes/stills.ts';
 export type { StreamHealthPort } from './routes/stream-health.ts';
 export type { UsagePort } from './routes/usage.ts';
 export type { ApiOptions } from './server.ts';

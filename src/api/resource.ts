@@ -30,7 +30,11 @@ export interface LivePort {
    * Reads a URL for ten seconds at most, without feeding the live stream from it. `owner` bounds how many one may read at a time.
    * @throws CodedError too_many_requests
    */
-  testPull(url: string, liveStreamId: string, owner: string): Promise<PullProbe>;
+  testPull(
+    url: string,
+    stream: { readonly id: string; readonly playbackId: string },
+    owner: string,
+  ): Promise<PullProbe>;
 }
 
 /** What the routes of the contract's resources are registered with, once for each dialect. */

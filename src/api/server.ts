@@ -35,6 +35,7 @@ import { sessionRoutes } from './routes/sessions.ts';
 import { setupRoutes } from './routes/setup.ts';
 import { type StatsPort, statsRoutes } from './routes/stats.ts';
 import { type ServerStatusPort, statusRoutes } from './routes/status.ts';
+import { type StillsPort, stillRoutes } from './routes/stills.ts';
 import { type StreamHealthPort, streamHealthRoutes } from './routes/stream-health.ts';
 import { subSecondStreamRoutes } from './routes/sub-second-streams.ts';
 import { updatesRoutes } from './routes/updates.ts';
@@ -47,7 +48,14 @@ import type { PublicAddresses } from './to-live-stream.ts';
 
 export interface ApiOptions {
   readonly store: Store;
-  readonly live: LivePort & StatsPort & UpdatesPort & StreamHealthPort & UsagePort & BeaconPort & ServerStatusPort;
+  readonly live: LivePort &
+    StatsPort &
+    UpdatesPort &
+    StreamHealthPort &
+    UsagePort &
+    BeaconPort &
+    ServerStatusPort &
+    StillsPort;
   readonly config: PublicAddresses &
     RateLimits & {
       readonly trustedProxies?: readonly string[];
@@ -112,7 +120,7 @@ export function createApp(options: ApiOptions, document: () => Promise<OpenApiDo
   const limiter = createRateLimiter(config);
   // Who opens the server's address in a browser: else the browser would ask for a password.
   app.addHook('onRequest', (request, reply, done) => {
-    if (request.url === '/' && request.headers.accept?.includes('text/html')) reply.redirect('reference');
+    if (request.url === '/' && request.headers.accept?.includes('text/html')) reply.redirect('dashboard');
     else done();
   });
   requirePrincipal(app, store, cookie, limiter);
@@ -149,6 +157,7 @@ export function createApp(options: ApiOptions, document: () => Promise<OpenApiDo
     app.register(statsRoutes, resource);
     app.register(streamHealthRoutes, resource);
     app.register(usageRoutes, resource);
+    app.register(stillRoutes, resource);
     app.register(updatesRoutes, { prefix, updates });
     app.register(webhookEndpointRoutes, resource);
     app.register(deliveryRoutes, resource);

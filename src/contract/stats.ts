@@ -49,7 +49,9 @@ export const Stats = Type.Object(
       description: '`publish://`, or where it is fetched from.',
       examples: ['publish://'],
     }),
-    published_via: Type.String({ description: '`rtmp`, `rtmps` or `browser`; `pull-…` when it is fetched from a URL.' }),
+    published_via: Type.String({
+      description: '`rtmp`, `rtmps` or `browser`; `pull-…` when it is fetched from a URL.',
+    }),
     published_from: Type.String({ description: "The encoder's address." }),
     opened_at: unixMs('When the broadcast began.'),
     start_running_at: unixMs('When its first media came; opened_at until then.'),

@@ -91,9 +91,10 @@ export class Cursor implements FeedCursor {
   #find(): FeedBatch | null {
     const { ring } = this.#feed;
     let batch = ring.at(this.#next);
-    const now = monotonicMs();
-    if (this.#next < ring.first || (batch && now - batch.madeMs > MAX_MS + this.delayMs)) {
-      const beginning = ring.beginning(this.delayMs, now);
+    // The newest batch has nothing newer that could take its place: who keeps up asks for no time.
+    const isNewest = this.#next === ring.end - 1;
+    if (this.#next < ring.first || (batch && !isNewest && monotonicMs() - batch.madeMs > MAX_MS + this.delayMs)) {
+      const beginning = ring.beginning(this.delayMs, monotonicMs());
       if (beginning > this.#next) {
         this.#next = this.#group = beginning;
         this.#seeking = true;

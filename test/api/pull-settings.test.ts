@@ -230,9 +230,9 @@ test('a URL is looked at before it is kept: a masked one with its password, a wr
   const stream = await create({ url });
   const asked: string[][] = [];
   const before = api.live.testPull;
-  api.live.testPull = async (...test) => {
-    asked.push(test);
-    return before(...test);
+  api.live.testPull = async (url, stream, owner) => {
+    asked.push([url, stream.id, owner]);
+    return before(url, stream, owner);
   };
   const test = (body: object) => send('POST', `/live_streams/${stream._id}/pull/test`, body);
   const { status, body } = await test({ url: stream.settings.pulling_mode!.url });

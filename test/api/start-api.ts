@@ -13,6 +13,7 @@ import {
   type OnAirState,
   type ServerStatusPort,
   type StatsPort,
+  type StillsPort,
   type StreamHealthPort,
   type UpdatesPort,
   type UsagePort,
@@ -31,7 +32,7 @@ export const ADDRESSES = {
 
 /** The live side as the API sees it, with a record of what it was asked to stop. */
 export class FakeLive
-  implements LivePort, StatsPort, UpdatesPort, StreamHealthPort, UsagePort, BeaconPort, ServerStatusPort
+  implements LivePort, StatsPort, UpdatesPort, StreamHealthPort, UsagePort, BeaconPort, ServerStatusPort, StillsPort
 {
   readonly online = new Set<string>();
   readonly stopped: string[] = [];
@@ -85,6 +86,9 @@ export class FakeLive
     this.reports.push(`${report.event} ${report.watchedMs} ${viewer}`);
   }
   async writeUsage(): Promise<void> {}
+  async still(): Promise<null> {
+    return null;
+  }
   async serverStatus() {
     return { disk: { free: 1, total: 2 }, ffmpeg: null, rss: 3, eventLoopP99Ms: 4.5, onAir: 5, viewers: 6 };
   }

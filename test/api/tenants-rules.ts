@@ -55,6 +55,7 @@ export const RULES: Readonly<Record<string, Rule>> = {
   'POST /live_streams/:id/rotate_key': read(live),
   'GET /live_streams/:id/stats': { ids: [live], status: 404 },
   'GET /live_streams/:id/health': read(live),
+  'GET /live_streams/:id/still': { ids: [live], status: 404 },
   'GET /live_streams/:id/events': { ids: [live], remembersDeleted: true },
   'GET /live_streams/:id/broadcasts': { ids: [live], remembersDeleted: true },
   'GET /activity_logs/stream/:id': { ids: [live], remembersDeleted: true },

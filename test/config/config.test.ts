@@ -64,6 +64,7 @@ test('defaults, and what is derived from them', () => {
       rtmpPlayMergeMs: 30,
       maxLiveStreams: 10_000,
       streamPasswordBits: 32,
+      embedAnalytics: true,
       apiRatePerMinute: 6000,
       mailFrom: undefined,
       smtpUrl: undefined,

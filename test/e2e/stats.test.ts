@@ -87,6 +87,9 @@ suite('stats', { concurrency: true, timeout: 120_000 }, () => {
     assert.deepEqual([state.state, state.broadcasting_status, state.viewers], ['live', 'online', 1]);
     assert.ok(state.bitrate_kbps > 100 && Date.parse(state.since!) <= Date.now());
 
+    const still = await ask(`${server.publicUrl}/live_streams/${stream._id}/still`, { headers: { authorization } });
+    assert.deepEqual([still.status, still.headers['content-type']], [200, 'image/jpeg']);
+    assert.equal(still.body.subarray(0, 3).toString('hex'), 'ffd8ff');
     await report(stream, 'watch', { watched_s: 3, playback_id });
     const used = await until('it is written', 30_000, async () => {
       const { docs } = await server.api<Usage>('GET', '/usage?group=live_stream');

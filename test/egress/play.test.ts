@@ -11,7 +11,7 @@ import { Feeds, FlvHttp, Players, RtmpPlayers } from '../../src/egress/index.ts'
 import { Player } from '../../src/egress/player.ts';
 import { RtmpServer } from '../../src/ingest/rtmp/index.ts';
 import { LiveRegistry } from '../../src/live/index.ts';
-import { type Child, startChild } from '../support/child.ts';
+import { type Child, runChild, startChild } from '../support/child.ts';
 import { type Clip, makeFlv } from '../support/encoder.ts';
 import { type FlvTag, readFlvTags, type SentFrame, sentFrames } from '../support/flv-frames.ts';
 import { ingestUrl, startServer } from '../support/server.ts';
@@ -97,7 +97,7 @@ function assertUnbroken(got: readonly FlvTag[], sent: readonly SentFrame[], what
   const { frames, aacConfig, avcConfig } = sentFrames(got);
   assert.ok(frames.length > 30, `${what}: only ${frames.length} frames`);
   assert.ok(aacConfig || avcConfig, `${what} has configurations`);
-  if (avcConfig) assert.ok(frames[0]!.kind === 'video' && frames[0]!.key, `${what} begins with a key frame`);
+  if (avcConfig) assert.ok(frames.find(({ kind }) => kind === 'video')!.key, `${what} begins with a key frame`);
   for (const kind of ['video', 'audio']) {
     const own = frames.filter((frame) => frame.kind === kind);
     const theirs = sent.filter((frame) => frame.kind === kind).map(show);
@@ -381,6 +381,22 @@ test('the server plays what its pull URLs say, and counts who plays', async (t) 
     playUrl(`rtmp://127.0.0.1:${server.rtmpPort}/${path}`),
   );
   for (const player of players) await player.untilTags(20);
+  // Joined in the middle, it is picture and sound, and nothing else.
+  for (const url of [
+    `rtmp://127.0.0.1:${server.rtmpPort}/${playbackId}`,
+    `${server.publicUrl}/live/${playbackId}.flv`,
+  ]) {
+    const kinds = await runChild('ffprobe', [
+      '-v',
+      'error',
+      '-show_entries',
+      'stream=codec_type',
+      '-of',
+      'csv=p=0',
+      url,
+    ]);
+    assert.deepEqual(kinds.trim().split('\n').sort(), ['audio', 'video']);
+  }
   const [response] = (await once(
     http.get(`${server.publicUrl}/live/${playbackId}.flv`, { agent: false }),
     'response',

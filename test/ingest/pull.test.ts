@@ -232,13 +232,23 @@ test('S37 S38 loops: a source that names this live stream, our own address, and 
   const station = await startPullStation({
     outbound: { ownAddresses: [{ address: 'live.test', port: 443 }], resolve: async () => ['127.0.0.1'] },
   });
-  const { id } = await station.create({ enabled: false });
+  const { id, playbackId } = await station.create({ enabled: false });
   const source = await startFlvSource(flv, {
     metadata: [encodeAmf0('onMetaData', new Map([['liveapi_via', `${'a'.repeat(24)},${id}`]]))],
   });
   await station.change(id, { enabled: true, url: source.url });
   const refused = await station.untilState(id, 'refused');
   assert.equal(refused.lastError!.code, 'loop');
+  // What plays this live stream is not even asked, whatever name it has.
+  const asked = source.asked.length;
+  const own = source.url.replace('/live.flv', `/hls/user/${playbackId}/index.m3u8`);
+  await station.change(id, { url: own });
+  const { message } = await until('it is refused', 5000, () => {
+    const { lastError } = station.pulls.status(id)!;
+    return lastError?.code === 'destination_refused' && lastError;
+  });
+  assert.match(message, /comes from this live stream itself/);
+  assert.equal(source.asked.length, asked);
   assert.equal(station.received.length, 0);
   for (const [url, message] of [
     ['https://live.test/hls/x/index.m3u8', /settings\.pulling_mode\.url: .*leads back to this server/],
@@ -318,9 +328,10 @@ test('L45 sources that jump, loop, change their codec, send what is no media or 
 
 test('a look at a URL says what it gives, feeds nothing, and leaves nothing behind', async () => {
   const station = await startPullStation();
-  const { id } = await station.create({});
+  const stream = await station.create({});
+  const { id } = stream;
   const source = await startFlvSource(flv);
-  const look = await station.pulls.test(source.url, id, 'someone');
+  const look = await station.pulls.test(source.url, stream, 'someone');
   assert.deepEqual(
     [look.error, look.protocol, look.frameRate && Math.round(look.frameRate)],
     [null, 'pull-flv', look.video?.config.frameRate && Math.round(look.video.config.frameRate)],
@@ -334,16 +345,20 @@ test('a look at a URL says what it gives, feeds nothing, and leaves nothing behi
   assert.equal(station.registry.isOnline(id), false);
   assert.equal(station.events.length, 0);
   source.fail(404);
-  const missing = await station.pulls.test(source.url, id, 'someone');
+  const missing = await station.pulls.test(source.url, stream, 'someone');
   assert.deepEqual([missing.error?.code, missing.video, missing.audio], ['not_found', null, null]);
   const loop = await startFlvSource(flv, {
     metadata: [encodeAmf0('onMetaData', new Map([['liveapi_via', `${'a'.repeat(24)},${id}`]]))],
   });
-  assert.equal((await station.pulls.test(loop.url, id, 'someone')).error?.code, 'loop');
-  await assert.rejects(station.pulls.test('http://10.0.0.1/live.flv', id, 'someone'), { code: 'destination_refused' });
+  assert.equal((await station.pulls.test(loop.url, stream, 'someone')).error?.code, 'loop');
+  const own = `${source.url}/hls/u/${stream.playbackId}/index.m3u8`;
+  await assert.rejects(station.pulls.test(own, stream, 'someone'), { code: 'destination_refused', message: /itself/ });
+  await assert.rejects(station.pulls.test('http://10.0.0.1/live.flv', stream, 'someone'), {
+    code: 'destination_refused',
+  });
   // Two of one owner at a time, whatever others do.
   source.fail(null);
-  const looks = ['a', 'a', 'b', 'a'].map((owner) => station.pulls.test(source.url, id, owner));
+  const looks = ['a', 'a', 'b', 'a'].map((owner) => station.pulls.test(source.url, stream, owner));
   await assert.rejects(looks[3]!, { code: 'too_many_requests' });
   for (const answer of await Promise.all(looks.slice(0, 3))) assert.equal(answer.error, null);
   await until('all connections are closed', 5000, () => source.open + loop.open === 0);

@@ -178,15 +178,18 @@ suite('the dashboard', () => {
         await choose(page, 'Platforms');
         await press(page, 'Add a platform');
         const dialog = page.getByRole('dialog');
-        await dialog.getByRole('textbox', { name: 'Service' }).click();
+        await dialog.getByLabel('Service', { exact: true }).first().click();
         await page.getByRole('option', { name: 'Any other RTMP server' }).click();
-        await dialog.getByRole('textbox', { name: 'Server' }).fill('rtmp://127.0.0.1:1935/none');
+        await dialog.getByLabel('Server', { exact: true }).first().fill('rtmp://127.0.0.1:1935/none');
         await dialog.getByLabel('Stream key').fill('a-secret-key-9876');
-        await dialog.getByRole('textbox', { name: 'Name' }).fill('Elsewhere');
+        await dialog.getByLabel('Name', { exact: true }).first().fill('Elsewhere');
         await press(dialog, 'Add');
         const platform = page.getByRole('region', { name: 'Elsewhere' });
         await platform.getByText('****9876').waitFor();
-        await platform.getByText(/Trying again|Refused/).waitFor();
+        await platform
+          .getByText(/Trying again|Refused/)
+          .first()
+          .waitFor();
         await press(platform, 'Restart');
         await platform.getByRole('switch').click({ force: true });
         await platform.getByText('Paused').waitFor();
@@ -204,7 +207,7 @@ suite('the dashboard', () => {
         await page.getByText('Key frame interval').waitFor();
         await page.locator('canvas').nth(5).waitFor();
         await choose(page, 'Events');
-        await page.getByText('connected', { exact: true }).waitFor();
+        await page.getByText('connected', { exact: true }).first().waitFor();
 
         await choose(page, 'Embed');
         const { embed_url, hls_url } = stream.playback;
@@ -226,7 +229,7 @@ suite('the dashboard', () => {
       }
 
       await choose(page, 'Settings');
-      await page.getByLabel('Name').fill('Evening show');
+      await page.getByLabel('Name', { exact: true }).fill('Evening show');
       await press(page, 'Save');
       await heading(page, 'Evening show');
       await press(page, 'Delete');

@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join, normalize } from 'node:path';
 
-const lengthS = 40;
+const lengthS = 120;
 const segmentS = 2;
 /** How much of the event is over when it is first asked for. */
 const pastS = 20;
@@ -20,15 +20,15 @@ v0.m3u8
 v1.m3u8
 `;
 const captions = `#EXTM3U\n#EXT-X-TARGETDURATION:${lengthS}\n#EXT-X-PLAYLIST-TYPE:VOD\n#EXTINF:${lengthS},\ns0.vtt\n#EXT-X-ENDLIST\n`;
-const words = `WEBVTT\n\n00:00.000 --> 00:${lengthS}.000\nWords that are spoken\n`;
+const words = `WEBVTT\n\n00:00.000 --> 02:00.000\nWords that are spoken\n`;
 
 /** Makes the media in `folder`; answers who serves it: `master.m3u8` and `event.m3u8`, which grows from its first request on. */
 export function makeRecording(folder: string): (name: string) => string | Buffer | null {
-  const picture = (size: string) => ['-f', 'lavfi', '-i', `testsrc2=s=${size}:r=12:d=${lengthS}`];
+  const picture = (size: string) => ['-f', 'lavfi', '-i', `testsrc2=s=${size}:r=10:d=${lengthS}`];
   const tone = (hz: number) => ['-f', 'lavfi', '-i', `sine=${hz}:r=48000:d=${lengthS}`];
   const output = (name: string, maps: string[], how = ['-hls_playlist_type', 'vod']) => [
     ...maps.flatMap((map) => ['-map', map]),
-    ...['-c:v', 'libx264', '-preset', 'ultrafast', '-profile:v', 'baseline', '-pix_fmt', 'yuv420p', '-g', '24'],
+    ...['-c:v', 'libx264', '-preset', 'ultrafast', '-profile:v', 'baseline', '-pix_fmt', 'yuv420p', '-g', '20'],
     ...['-c:a', 'aac', '-f', 'hls', '-hls_time', String(segmentS), '-hls_segment_type', 'fmp4', ...how],
     ...['-hls_list_size', '0', '-hls_fmp4_init_filename', `${name}.mp4`],
     ...['-hls_segment_filename', `${name}-%d.m4s`, `${name}.m3u8`],

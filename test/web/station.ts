@@ -42,7 +42,7 @@ function shoot(selection: string, timescale: number): Film {
   const done = spawnSync(
     'ffmpeg',
     [
-      ...['-v', 'error', '-stream_loop', '11', '-i', clip, ...selection.split(' '), '-c', 'copy', '-f', 'mp4'],
+      ...['-v', 'error', '-stream_loop', '23', '-i', clip, ...selection.split(' '), '-c', 'copy', '-f', 'mp4'],
       ...['-video_track_timescale', String(videoTimescale), '-movflags', '+empty_moov+default_base_moof+frag_keyframe'],
       ...['-frag_duration', '330000', 'pipe:1'],
     ],

@@ -83,7 +83,7 @@ export function Shell(): ReactNode {
       <a className="skip" href="#main">
         Skip to the content
       </a>
-      <AppShell.Header hiddenFrom="sm" px="md" role="region" aria-label="Top">
+      <AppShell.Header hiddenFrom="sm" px="md">
         <Group h="100%" justify="space-between">
           <Brand />
           <Burger opened={opened} onClick={nav.toggle} size="sm" aria-label="Navigation" aria-expanded={opened} />

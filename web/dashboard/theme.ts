@@ -53,7 +53,8 @@ export const theme = createTheme({
   components: {
     Button: { defaultProps: { size: 'sm' } },
     Paper: { defaultProps: { withBorder: true, radius: 'md' } },
-    Modal: { defaultProps: { centered: true } },
+    // Its header is no banner of the page.
+    Modal: { defaultProps: { centered: true, attributes: { header: { role: 'none' } } } },
     // On is on, in both schemes; its thumb stays white.
     Switch: { defaultProps: { color: '#1a8a4c' } },
     Tooltip: { defaultProps: { withArrow: true, openDelay: 300 } },

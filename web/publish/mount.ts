@@ -40,6 +40,8 @@ class MountedPage {
   #link: Link | null = null;
   #sender: Sender | null = null;
   #stats = 0;
+  /** Keeps a phone's screen from going dark, which would end the picture. */
+  #awake: Promise<WakeLockSentinel | null> | null = null;
   #peak = 0;
   #destroyed = false;
   /** Choices made while the browser asked for the ones before are void. */
@@ -178,7 +180,10 @@ class MountedPage {
 
   #onLink(state: LinkState, message: string): void {
     if (state === 'closed') return;
-    if (state === 'live') this.#sender?.begin();
+    if (state === 'live') {
+      this.#sender?.begin();
+      this.#awake ??= navigator.wakeLock?.request('screen').catch(() => null) ?? null;
+    }
     if (state === 'refused') this.#stopLive();
     this.#show(state, message, state === 'refused' || state === 'waiting');
   }
@@ -188,6 +193,8 @@ class MountedPage {
     this.#link.close();
     this.#sender?.close();
     this.#link = this.#sender = null;
+    void this.#awake?.then((lock) => lock?.release());
+    this.#awake = null;
     this.#show(this.#capture ? 'preview' : 'idle', 'You are off the air.');
   }
 

@@ -23,7 +23,7 @@ export const pullTestRoutes: FastifyPluginAsyncTypebox<ResourceOptions> = async 
       // What was shown masked is known with its password.
       const { url } = unmaskPullingMode({ url: body.url }, stream.settings.pulling_mode ?? {});
       checkPullingMode({ url: url! });
-      return toResult(await live.testPull(url!, stream.id, principal.organizationId));
+      return toResult(await live.testPull(url!, stream, principal.organizationId));
     },
   );
 

@@ -7,6 +7,7 @@ import { checkUrl, makeSource } from './make-source.ts';
 import { probe } from './probe.ts';
 import { Pull, type PullContext } from './pull.ts';
 import { type PullTimings, TIMINGS } from './pull-timings.ts';
+import { withoutLoops } from './without-loops.ts';
 
 export interface PullsOptions {
   readonly source: PullSource;
@@ -130,7 +131,11 @@ export class Pulls {
    * Looks at what a URL gives, for ten seconds at most, without feeding the live stream from it.
    * @throws CodedError bad_request, destination_refused as `check` does; too_many_requests when `owner` or all look at too many
    */
-  async test(url: string, liveStreamId: string, owner: string): Promise<PullProbe> {
+  async test(
+    url: string,
+    stream: { readonly id: string; readonly playbackId: string },
+    owner: string,
+  ): Promise<PullProbe> {
     const mine = this.#tests.get(owner) ?? 0;
     const all = [...this.#tests.values()].reduce((sum, count) => sum + count, 0);
     if (mine >= MAX_TESTS_PER_OWNER || all >= MAX_TESTS)
@@ -138,8 +143,9 @@ export class Pulls {
     this.#tests.set(owner, mine + 1);
     const { makeSource, sources, log } = this.#context;
     try {
-      await checkUrl(url, this.#options.outbound, this.#ffmpeg);
-      return await probe(makeSource, url, liveStreamId, { ...sources, log: log.child({ liveStream: liveStreamId }) });
+      const outbound = withoutLoops(sources.outbound, stream.playbackId);
+      await checkUrl(url, outbound, this.#ffmpeg);
+      return await probe(makeSource, url, stream.id, { outbound, log: log.child({ liveStream: stream.id }) });
     } finally {
       const left = this.#tests.get(owner)! - 1;
       if (left > 0) this.#tests.set(owner, left);

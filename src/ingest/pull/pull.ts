@@ -6,6 +6,7 @@ import type { PullTimings } from './pull-timings.ts';
 import { RateMeter } from './rate-meter.ts';
 import { isScheduled, nextScheduled } from './schedule.ts';
 import type { MakeSource, SourceContext, SourceEnd } from './source.ts';
+import { withoutLoops } from './without-loops.ts';
 
 const IDLE_S = 30;
 const SECOND_MS = 1000;
@@ -234,7 +235,7 @@ export class Pull {
     const attempt: Attempt = new Attempt({
       url,
       makeSource: this.#context.makeSource,
-      context: { ...this.#context.sources, log: this.#log },
+      context: { outbound: withoutLoops(this.#context.sources.outbound, this.playbackId), log: this.#log },
       registry,
       authorisation: target.authorisation,
       ticket,

@@ -18,6 +18,7 @@ export const rtmpSource: MakeSource = (url, events, { outbound, log }) => {
   const close = () => {
     closed = true;
     clearTimeout(timer);
+    session.close();
     socket?.destroy();
   };
   const end = (reason: SourceEnd) => {
@@ -45,9 +46,7 @@ export const rtmpSource: MakeSource = (url, events, { outbound, log }) => {
       const packet = kind === 'video' ? packets.video(timestampMs, body) : packets.audio(timestampMs, body);
       if (packet) events.packet(packet);
     },
-    metadata: (values) => {
-      if (!closed) events.metadata(values);
-    },
+    metadata: (values) => events.metadata(values),
     ended: (reason) => end(endOfPlay(reason)),
   });
 

@@ -88,7 +88,9 @@ export default function Tokens(): ReactNode {
                     </Table.Td>
                     <Table.Td className="tight">
                       <Group gap={4} wrap="nowrap">
-                        <CopyIcon text={token._id} what={`the id of ${token.name}`} />
+                        <span className="wide">
+                          <CopyIcon text={token._id} what={`the id of ${token.name}`} />
+                        </span>
                         <Button
                           variant="subtle"
                           size="xs"

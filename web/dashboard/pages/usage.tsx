@@ -113,7 +113,7 @@ export default function UsagePage(): ReactNode {
       </Group>
       <Loaded query={query}>
         {(usage) =>
-          usage.docs.length === 0 ? (
+          usage.total.streamed_s === 0 && usage.total.plays === 0 ? (
             <Empty
               title="Nothing to count yet"
               text="As soon as a live stream goes on air, its hours, its viewers’ hours and the bytes that went in and out stand here, by day and by live stream."
@@ -153,7 +153,7 @@ export default function UsagePage(): ReactNode {
                 />
               </Paper>
               <Listing label="Usage" columns={[{ title: group === 'day' ? 'Day' : 'Live stream' }, ...COLUMNS]}>
-                {usage.docs.map((row) => (
+                {(group === 'day' ? usage.docs.toReversed() : usage.docs).map((row) => (
                   <Table.Tr key={row.day ?? row.live_stream}>
                     <Table.Td>
                       {row.live_stream ? (
