@@ -33,6 +33,6 @@ export class PlatformWatch {
     this.#seen = new Map();
     for (const [id, platforms] of Map.groupBy(rows, (row) => row.liveStreamId))
       this.#seen.set(id, sha256Hex(JSON.stringify(platforms)));
-    return [...this.#seen].filter(([id, digest]) => before.get(id) !== digest).map(([id]) => id);
+    return [...this.#seen].filter(([id, looks]) => before.get(id) !== looks).map(([id]) => id);
   }
 }

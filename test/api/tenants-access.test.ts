@@ -80,6 +80,8 @@ test('S40 every state-changing route refuses a session without our page’s proo
   };
   let tried = 0;
   for (const { method, url } of changing) {
+    // Players on anybody's pages report to it, and it looks at no cookie.
+    if (url === '/embed/beacon') continue;
     const path = url.replaceAll(/:\w+/g, id);
     const open = /\/(setup|sessions|password_resets|password_resets\/accept|invitations\/accept)$/.test(url);
     for (const [how, headers] of Object.entries(attempts)) {

@@ -97,7 +97,11 @@ function assertUnbroken(got: readonly FlvTag[], sent: readonly SentFrame[], what
   const { frames, aacConfig, avcConfig } = sentFrames(got);
   assert.ok(frames.length > 30, `${what}: only ${frames.length} frames`);
   assert.ok(aacConfig || avcConfig, `${what} has configurations`);
-  if (avcConfig) assert.ok(frames.find(({ kind }) => kind === 'video')!.key, `${what} begins with a key frame`);
+  if (avcConfig)
+    assert.ok(
+      frames.find(({ kind }) => kind === 'video')!.key,
+      `${what} begins with a key frame: ${frames.slice(0, 4).map(show)}`,
+    );
   for (const kind of ['video', 'audio']) {
     const own = frames.filter((frame) => frame.kind === kind);
     const theirs = sent.filter((frame) => frame.kind === kind).map(show);
@@ -389,6 +393,8 @@ test('the server plays what its pull URLs say, and counts who plays', async (t) 
     const kinds = await runChild('ffprobe', [
       '-v',
       'error',
+      '-analyzeduration',
+      '2000000',
       '-show_entries',
       'stream=codec_type',
       '-of',
