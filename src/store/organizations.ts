@@ -36,6 +36,8 @@ export interface Organizations {
   /** Those that the user is a member of, in the order of joining. */
   of(userId: string): Promise<OrganizationRow[]>;
   get(id: string): Promise<Omit<OrganizationRow, 'role'> | null>;
+  /** Whether it is the one that the server's first start made: its owners are who runs the server. */
+  isFirst(id: string): Promise<boolean>;
   /**
    * With both environments, the user as its owner. `id` is that of an attempt that may have been cut off: what it made is answered.
    * @throws CodedError conflict for who owns as many as one may, and where that of `id` is the user's no longer
@@ -84,6 +86,18 @@ export class OrganizationStore implements Organizations {
       .where('deleted_ms', 'is', null)
       .executeTakeFirst();
     return row ? { id: row.id, name: row.name, createdMs: row.created_ms } : null;
+  }
+
+  async isFirst(id: string): Promise<boolean> {
+    // A deleted one too: nobody else moves up to it.
+    const row = await this.#db
+      .selectFrom('organizations')
+      .select('id')
+      .orderBy('created_ms')
+      .orderBy('id')
+      .limit(1)
+      .executeTakeFirst();
+    return row?.id === id;
   }
 
   create(userId: string, name: string, id?: string): Promise<OrganizationRow> {

@@ -173,11 +173,11 @@ test('S04 with a mail server an invitation is in the mailbox only; reset mails a
   mailed.remove();
 });
 
-test('a browser that opens the server is shown the reference; others are told what is there', async () => {
+test('a browser that opens the server is shown the dashboard; others are told what is there', async () => {
   const page = await fetch(`${api.baseUrl}/`, { headers: { accept: 'text/html' }, redirect: 'manual' });
   assert.deepEqual(
     [page.status, page.headers.get('location'), page.headers.get('www-authenticate')],
-    [302, 'reference', null],
+    [302, 'dashboard', null],
   );
   assert.equal((await ask(api, 'GET', '/')).status, 401);
   const none = await api.call('GET', '/nothing');

@@ -129,8 +129,11 @@ test('beacon: from any page, as JSON or text, without a cookie; bounded', async 
   }
 });
 
-test('status: for owners, with the database as it answers', async () => {
+test('status: for owners of the first organization, with the database as it answers', async () => {
   assert.equal((await api.call('GET', '/status')).status, 403, 'no token is an owner');
+  owner.organization = (await owner.ok('POST', '/organizations', { name: 'A later one' }))._id;
+  assert.equal((await owner.ask('GET', '/status')).status, 403, 'whoever is signed in can make an organization');
+  owner.organization = undefined;
   const status = await owner.ok('GET', '/status');
   assert.equal(status.database.ok, true);
   assert.equal(status.database.kind, onPostgres ? 'postgres' : 'sqlite');

@@ -66,10 +66,14 @@ async function follow(queries: QueryClient, set: Set_, signal: AbortSignal): Pro
       waitMs = 1000;
       // What happened while nobody listened.
       if (after === undefined) void queries.invalidateQueries();
+      // The first message of a connection is complete, the others are what has changed since.
+      let complete = true;
       for await (const { event, data } of messages(answer.body!)) {
         if (event === 'live') {
           const { live_streams } = JSON.parse(data) as { live_streams: LiveState[] };
-          set((before) => ({ ...before, states: merged(before.states, live_streams) }));
+          const known = complete ? new Map<string, LiveState>() : null;
+          complete = false;
+          set((before) => ({ ...before, states: merged(known ?? before.states, live_streams) }));
         } else if (event === 'entry') {
           const entry = JSON.parse(data) as Event;
           after = Math.max(after ?? 0, entry.number);

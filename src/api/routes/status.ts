@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import { isoTime } from '../../base/index.ts';
+import { CodedError, isoTime } from '../../base/index.ts';
 import { ServerStatus } from '../../contract/index.ts';
 import type { Store } from '../../store/index.ts';
 import { allowOnly } from '../errors.ts';
@@ -17,19 +17,21 @@ export interface ServerStatusPort {
 }
 
 export interface StatusRoutesOptions {
-  readonly store: Pick<Store, 'status'>;
+  readonly store: Pick<Store, 'status' | 'organizations'>;
   readonly live: ServerStatusPort;
 }
 
-/** /status: how the server is. For owners: it is about all organizations of the server. */
+/** /status: how the server is. For owners of its first organization, as it is about all of them. */
 export const statusRoutes: FastifyPluginAsyncTypebox<StatusRoutesOptions> = async (app, { store, live }) => {
   const startedAt = isoTime(Date.now() - process.uptime() * 1000);
   const schema = {
     operationId: 'getServerStatus',
-    summary: 'How the server is: versions, database, disk, load; for owners',
+    summary: "How the server is: versions, database, disk, load; for owners of the server's first organization",
     response: { 200: ServerStatus },
   };
-  app.get('/status', { config: { role: 'owner' }, schema }, async () => {
+  app.get('/status', { config: { role: 'owner' }, schema }, async (request) => {
+    if (!(await store.organizations.isFirst(request.principal.organizationId)))
+      throw new CodedError('forbidden', "Only owners of the server's first organization, who run it, may see this.");
     const [server, { nodes, ...database }] = await Promise.all([live.serverStatus(), store.status()]);
     return {
       version,
