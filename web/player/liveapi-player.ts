@@ -280,7 +280,8 @@ export class LiveapiPlayer extends HTMLElement implements Playback {
   #show(): void {
     const { media, state } = this;
     const paused = media.paused;
-    this.dataset.state = state;
+    // Only a change is written: every page that styles or observes by it pays for each write.
+    if (this.dataset.state !== state) this.dataset.state = state;
     this.#presence?.run(state === 'playing' && !paused);
     this.toggleAttribute('data-paused', paused);
     this.toggleAttribute('data-edge', this.atLiveEdge);

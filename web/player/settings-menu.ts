@@ -112,7 +112,7 @@ export class SettingsMenu {
 
   #focused(): number {
     const active = (this.#panel.getRootNode() as ShadowRoot).activeElement;
-    return this.#items().findIndex((item) => item === active);
+    return this.#items().indexOf(active as HTMLButtonElement);
   }
 
   #toggle(open: boolean): void {
