@@ -17,6 +17,7 @@ import {
   GuessLimiter,
   HealthLog,
   LiveRegistry,
+  PlaybackAccess,
   PlayLog,
   type PublishAuthoriser,
   UsageLog,
@@ -60,6 +61,8 @@ const KEEP_AFTER_END_MS = 60_000;
 const NOTICE_MS = 5000;
 /** For the last events of broadcasts to be written when the server stops. What is not is told at the next start. */
 const FLUSH_MS = 3000;
+/** Who may watch is asked of a database that other servers share so often. */
+const RULES_FRESH_MS = 2000;
 const NO_AUDIENCE = { viewers: 0, bytesOut: 0, outputBitrate: 0, lastAccessMs: null };
 
 export interface App {
@@ -166,19 +169,36 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
           segmentMs: config.segmentMs,
           log,
         });
+        // Known before the first viewer comes, who would wait for it.
+        access.rules(playbackId).catch(() => {});
         packagers.set(broadcast, packager);
         broadcast.addReader(packager);
         pushes.open(broadcast);
       },
     });
     const wanted = (playbackId: string) => pulls.wanted(playbackId);
-    const origin = createOrigin({ shelf, publicUrl: config.publicUrl, webRoot: WEB_ROOT, wanted, log });
+    const mayCome = (playbackId: string) => pulls.mayCome(playbackId);
+    const freshMs = databaseUrl ? RULES_FRESH_MS : Number.POSITIVE_INFINITY;
+    const access = new PlaybackAccess({ source: store.playback, freshMs, log });
+    const origin = createOrigin({
+      shelf,
+      publicUrl: config.publicUrl,
+      webRoot: WEB_ROOT,
+      access,
+      trustedProxies: config.trustedProxies,
+      countryHeader: config.countryHeader,
+      mayCome,
+      wanted,
+      log,
+    });
     const packagers = new WeakMap<Broadcast, Packager>();
     const recent = (broadcast: Broadcast) => packagers.get(broadcast)?.recent() ?? [];
     const feeds = new Feeds({ mergeMs: config.rtmpPlayMergeMs, recent, log });
     const players = new Players({
       feeds,
       find: (playbackId) => registry.find(playbackId),
+      mayCome,
+      mayPlay: (playbackId, query) => mayPlay(access, playbackId, query),
       wanted: async (playbackId) => (await wanted(playbackId)) ?? false,
       maxPlayers: config.maxPlayers,
       log,
@@ -266,6 +286,9 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
         pullChanged: (id) => pulls.changed(id),
         pullStatus: (id) => pulls.status(id),
         checkPull: (mode) => pulls.check(mode),
+        playbackChanged: (playbackId) => access.changed(playbackId),
+        signingKeysChanged: () => access.keysChanged(),
+        playbackToken: (playbackId, forS) => access.issue(playbackId, forS),
         testPull: (...test) => pulls.test(...test),
         health: (id) => health.report(id),
         writeUsage: () => usage.write(),
@@ -363,6 +386,14 @@ type Rooms = {
   readonly pushes: Pushes;
   readonly pulls: Pulls;
 };
+
+/** Players of protocols that say neither from which page nor from which country they come: a token says all that they can show. */
+async function mayPlay(access: PlaybackAccess, playbackId: string, query: string): Promise<boolean> {
+  const token = new URLSearchParams(query).get('token');
+  const verdict = await access.check(playbackId, { token, site: null, country: null });
+  if (verdict === 'unknown') throw new CodedError('store_unavailable', 'It cannot be known now who may watch.');
+  return verdict === 'open' || verdict === 'admitted';
+}
 
 /** What the rooms have counted, for the metrics. */
 function readings({ registry, rtmp, browsers, origin, shelf, events, feeds, players, pushes, pulls }: Rooms): Readings {

@@ -25,6 +25,7 @@ const TAG_OF: readonly (readonly [RegExp, string])[] = [
   [/^\/live_streams\/[^/]+\/(temporary_)?recordings/, 'Recordings'],
   [/^\/live_streams\/[^/]+\/events|^\/(events|updates|activity_logs|activity_events)/, 'Events'],
   [/^\/(usage|embed)/, 'Stats'],
+  [/^\/signing_keys|^\/live_streams\/[^/]+\/playback_tokens/, 'Playback security'],
   [/^\/live_streams/, 'Live streams'],
   [/^\/videos/, 'Videos'],
   [/^\/sub_second_streams/, 'Sub-second streams'],

@@ -19,6 +19,8 @@ export interface LivePort {
   restartPlatform(liveStreamId: string, platformId: string): boolean;
   /** Its pulling mode, or whether it is enabled, was changed in the store. */
   pullChanged(liveStreamId: string): void;
+  /** Who may watch it was changed in the store: viewers are judged by that from now on. */
+  playbackChanged(playbackId: string): void;
   /** Null when its pulling mode is off. */
   pullStatus(liveStreamId: string): PullStatus | null;
   /**

@@ -29,10 +29,12 @@ import { type OpenApiDocument, openApiRoutes } from './routes/openapi.ts';
 import { organizationRoutes } from './routes/organizations.ts';
 import { passwordResetRoutes } from './routes/password-resets.ts';
 import { platformRoutes } from './routes/platforms.ts';
+import { type PlaybackTokenPort, playbackTokenRoutes } from './routes/playback-tokens.ts';
 import { pullTestRoutes } from './routes/pull-test.ts';
 import { recordingRoutes } from './routes/recordings.ts';
 import { sessionRoutes } from './routes/sessions.ts';
 import { setupRoutes } from './routes/setup.ts';
+import { type SigningKeyPort, signingKeyRoutes } from './routes/signing-keys.ts';
 import { type StatsPort, statsRoutes } from './routes/stats.ts';
 import { type ServerStatusPort, statusRoutes } from './routes/status.ts';
 import { type StillsPort, stillRoutes } from './routes/stills.ts';
@@ -54,6 +56,8 @@ export interface ApiOptions {
     StreamHealthPort &
     UsagePort &
     BeaconPort &
+    PlaybackTokenPort &
+    SigningKeyPort &
     ServerStatusPort &
     StillsPort;
   readonly config: PublicAddresses &
@@ -158,12 +162,14 @@ export function createApp(options: ApiOptions, document: () => Promise<OpenApiDo
     app.register(streamHealthRoutes, resource);
     app.register(usageRoutes, resource);
     app.register(stillRoutes, resource);
+    app.register(playbackTokenRoutes, resource);
     app.register(updatesRoutes, { prefix, updates });
     app.register(webhookEndpointRoutes, resource);
     app.register(deliveryRoutes, resource);
     app.register(eventRoutes, resource);
     app.register(activityRoutes, resource);
     app.register(accessTokenRoutes, resource);
+    app.register(signingKeyRoutes, resource);
     app.register(setupRoutes, people);
     app.register(sessionRoutes, people);
     app.register(passwordResetRoutes, people);

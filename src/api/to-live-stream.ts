@@ -45,9 +45,7 @@ export function toLiveStream(
   return {
     ...common(row, addresses, online),
     playback: {
-      embed_url: embedUrl,
-      embed_audio_url: `${embedUrl}?onlyAudio=true`,
-      hls_url: `${addresses.publicUrl}/hls/${row.userId}/${row.playbackId}/index.m3u8`,
+      ...playbackOf(row, addresses),
       // All our playback is low latency: the same page.
       ll_embed_url: settings.low_latency_playback ? embedUrl : undefined,
     },
@@ -56,6 +54,16 @@ export function toLiveStream(
     settings: dialect === 'castr' ? { cloud_recording: true, ...shown } : shown,
     pull_urls: online ? pullUrlsOf(row.playbackId, addresses) : undefined,
     pulling_status: pull ? toPullingStatus(pull) : undefined,
+  };
+}
+
+/** Where it is watched. */
+export function playbackOf(row: LiveStreamRow, addresses: PublicAddresses) {
+  const embedUrl = embedUrlOf(row, addresses);
+  return {
+    embed_url: embedUrl,
+    embed_audio_url: `${embedUrl}?onlyAudio=true`,
+    hls_url: `${addresses.publicUrl}/hls/${row.userId}/${row.playbackId}/index.m3u8`,
   };
 }
 

@@ -1,4 +1,5 @@
 // What every room may use: coded errors, the clock, ids and secrets, the logger, failed keys counted by address. No sockets, files, timers or SQL.
+export { ClientAddress, clientAddress } from './client-address.ts';
 export { monotonicMs } from './clock.ts';
 export { CodedError, type ErrorCode } from './errors.ts';
 export { FailureLimiter } from './failure-limiter.ts';

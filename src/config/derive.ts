@@ -79,6 +79,7 @@ export function derive(values: Values, cwd: string): Config {
     apiAnonymousPerMinute: number('api_anonymous_per_minute'),
     outboundAllow: networks('outbound_allow', values.outbound_allow as string[]),
     trustedProxies: networks('trusted_proxies', values.trusted_proxies as string[]),
+    countryHeader: text('country_header') ?? null,
     smtpUrl: smtpUrl(text('smtp_url'), text('mail_from')),
     mailFrom: text('mail_from'),
     outboundPorts: values.outbound_ports as number[],

@@ -57,6 +57,8 @@ export interface Config {
   readonly apiRatePerMinute: number;
   /** Of one address without a valid credential; 0: no limit. */
   readonly apiAnonymousPerMinute: number;
+  /** The header in which those proxies say from which country a request comes; null: none does. */
+  readonly countryHeader: string | null;
   /** Networks in CIDR notation of the proxies in front of us, whose X-Forwarded-For is believed. */
   readonly trustedProxies: readonly string[];
   /** `smtp://…`, with its password: where invitations and links for new passwords are handed over; with mailFrom. */
@@ -292,6 +294,12 @@ export const KEYS: readonly Key[] = [
     schema: Type.Array(Type.String({ minLength: 1, maxLength: 64 }), { maxItems: 100 }),
     default: [],
     description: 'Networks (10.0.0.0/8) of the proxies in front of this server, whose X-Forwarded-For is believed.',
+  },
+  {
+    name: 'country_header',
+    schema: Type.String({ pattern: '^[A-Za-z0-9-]{1,64}$' }),
+    defaultText: 'live streams with country rules are watched by nobody',
+    description: 'Header in which a trusted proxy says from which country a viewer comes, for example CF-IPCountry.',
   },
   {
     name: 'smtp_url',

@@ -76,6 +76,14 @@ export { type Reading, readAs } from './read.ts';
 export { ExportData, Recording, Recordings, TemporaryRecording, TemporaryRecordings } from './recording.ts';
 export { ROLES, type Role, roleCovers, type TokenRole } from './roles.ts';
 export { ServerStatus } from './server-status.ts';
+export {
+  NewSigningKey,
+  PlaybackToken,
+  PlaybackTokenCreate,
+  SigningKey,
+  SigningKeyCreate,
+  SigningKeyList,
+} from './signing-key.ts';
 export { Stats } from './stats.ts';
 export { Beacon, Usage, UsageQuery, UsageSum } from './usage.ts';
 export {

@@ -39,10 +39,22 @@ const SETTINGS = {
     enum: [-1, 3600, 7200, 10800, 14400],
     description: 'Seconds that a viewer can rewind.',
   }),
-  embed_password: Type.String({ maxLength: 255, description: 'Password on the embedded player.' }),
-  country_block: texts('Countries that may not watch.'),
-  country_whitelist: texts('The only countries that may watch.'),
-  domain_whitelist: texts('The only domains that may embed the player.'),
+  playback_policy: Type.Unsafe<'public' | 'signed'>(
+    Type.String({
+      enum: ['public', 'signed'],
+      description:
+        'signed: only viewers with a token watch: a JWT by a key of /signing_keys, or one of POST /live_streams/{id}/playback_tokens. An own addition.',
+    }),
+  ),
+  embed_password: Type.String({
+    maxLength: 255,
+    description: 'What viewers are asked for before they may watch. Viewers with a signed token are not.',
+  }),
+  country_block: texts(
+    'Countries that may not watch: ISO 3166 codes, such as DE. Needs country_header in the configuration; without it nobody watches.',
+  ),
+  country_whitelist: texts('The only countries that may watch: as country_block.'),
+  domain_whitelist: texts('The only domains whose pages may show the player, each with those below it.'),
   chat_enabled: Type.Boolean({ description: 'Chat beside the embedded player.' }),
 };
 

@@ -16,7 +16,12 @@ const PLAYBACK_ID = /^(?:lv|live)_[0-9a-f]{32}$/;
 /** Players on any page may read it. */
 const SHARED = ['Access-Control-Allow-Origin', '*', 'Timing-Allow-Origin', '*', 'Cache-Control', 'no-store'];
 const PREFLIGHT = ['Access-Control-Allow-Methods', 'GET, HEAD, OPTIONS', 'Access-Control-Max-Age', '86400', ...SHARED];
-const TEXTS = { 404: 'Not found', 405: 'Method not allowed', 503: 'Not available now' } as const;
+const TEXTS = {
+  403: 'Only with a token: ?token=…',
+  404: 'Not found',
+  405: 'Method not allowed',
+  503: 'Not available now',
+} as const;
 
 /** Serves broadcasts as endless FLV files: `GET /live/<playback id>.flv`. */
 export class FlvHttp {
@@ -46,8 +51,9 @@ export class FlvHttp {
     if (req.method !== 'GET' && req.method !== 'HEAD') return sendError(res, 405);
     const { players } = this.#options;
     const name = this.#nameIn(req.url!)!;
-    const broadcast = PLAYBACK_ID.test(name) ? await players.find(name) : null;
+    const broadcast = PLAYBACK_ID.test(name) ? await players.find(name, req.url!.split('?', 2)[1] ?? '') : null;
     if (res.destroyed) return;
+    if (broadcast === 'refused') return sendError(res, 403);
     if (!broadcast) return sendError(res, players.full ? 503 : 404);
     if (players.full) return sendError(res, 503);
     res.writeHead(200, ['Content-Type', 'video/x-flv', ...SHARED]);

@@ -24,6 +24,7 @@ export interface RtmpPlayerConnection {
 }
 
 const NOT_FOUND = 'Nothing is on air under this name: look at the URL, or wait until the encoder sends.';
+const REFUSED = 'Not everybody may watch this: add ?token=… to the URL.';
 const FULL = 'All places for players are taken: try again later, or play the HLS URL.';
 
 /** Serves RTMP players: gives each its broadcast, or says why not. */
@@ -35,21 +36,25 @@ export class RtmpPlayers {
   }
 
   /** Returns at once; the connection is answered when it is known whether something is on air. */
-  play({ playbackId }: { readonly playbackId: string }, connection: RtmpPlayerConnection): void {
-    this.#play(playbackId, connection).catch((error: unknown) => {
+  play(
+    { playbackId, query }: { readonly playbackId: string; readonly query: string },
+    connection: RtmpPlayerConnection,
+  ): void {
+    this.#play(playbackId, query, connection).catch((error: unknown) => {
       this.#players.failed(error);
       connection.close('shutdown');
     });
   }
 
-  async #play(playbackId: string, connection: RtmpPlayerConnection): Promise<void> {
+  async #play(playbackId: string, query: string, connection: RtmpPlayerConnection): Promise<void> {
     const its: { closed: boolean; seat: PlayerSeat | null } = { closed: false, seat: null };
     connection.onClose(() => {
       its.closed = true;
       its.seat?.leave();
     });
-    const broadcast = await this.#players.find(playbackId);
+    const broadcast = await this.#players.find(playbackId, query);
     if (its.closed) return;
+    if (broadcast === 'refused') return connection.refuse(REFUSED);
     if (this.#players.full) return connection.refuse(FULL);
     if (!broadcast) return connection.notFound(NOT_FOUND);
     connection.accept();

@@ -8,6 +8,10 @@ export interface PlayersOptions {
   readonly feeds: FeedSource;
   /** The broadcast of the live stream with that playback id; null where it is not on air. */
   readonly find: (playbackId: string) => Broadcast | null;
+  /** Whether a pull would bring what is not on air. */
+  readonly mayCome: (playbackId: string) => boolean;
+  /** Whether who comes with this query may watch. Rejects when it cannot be known. */
+  readonly mayPlay: (playbackId: string, query: string) => Promise<boolean>;
   /** Somebody wants a live stream that is not on air: true when it has come, false where it does not. */
   readonly wanted: (playbackId: string) => Promise<boolean>;
   /** At a time, of all broadcasts together. */
@@ -99,8 +103,13 @@ export class Players {
     return { players, bytesOut, outputBitrate };
   }
 
-  /** The live stream's broadcast, which is waited for where a pull can bring it; null where it is not on air. */
-  async find(playbackId: string): Promise<Broadcast | null> {
+  /**
+   * The live stream's broadcast, which is waited for where a pull can bring it; null where it is not on air, `refused` where it is not
+   * for who comes with this query.
+   */
+  async find(playbackId: string, query: string): Promise<Broadcast | null | 'refused'> {
+    if (!this.#options.find(playbackId) && !this.#options.mayCome(playbackId)) return null;
+    if (!(await this.#options.mayPlay(playbackId, query))) return 'refused';
     const found = this.#options.find(playbackId);
     if (found || this.full) return found;
     this.#waiting++;

@@ -10,6 +10,15 @@ export { GuessLimiter, type GuessLimiterOptions } from './guess-limiter.ts';
 export { HealthLog, type HealthLogOptions, type HealthMoment, type HealthReport } from './health-log.ts';
 export type { PlatformError, PlatformState, PlatformStatus } from './platform-status.ts';
 export { PlayLog, type PlayReport } from './play-log.ts';
+export { type Pass, PlaybackAccess, type Verdict } from './playback-access.ts';
+export type {
+  PlaybackRefusal,
+  PlaybackRules,
+  PlaybackRulesSource,
+  SigningAlgorithm,
+  VerifyingKey,
+  ViewerFacts,
+} from './playback-rules.ts';
 export type {
   AdviceSeverity,
   Authorisation,

@@ -1,7 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { forLog, type Logger } from '../base/index.ts';
+import { ClientAddress, forLog, type Logger } from '../base/index.ts';
+import type { Verdict, ViewerFacts } from '../live/index.ts';
 import type { LiveWindow, Shelf } from '../segments/index.ts';
 import type { Audience } from './audience.ts';
+import { type Access, Gate } from './gate.ts';
 import { Pages } from './pages.ts';
 import { PlaylistCache } from './playlist-cache.ts';
 import { sendError, sendMedia, sendNothing, sendPreflight } from './respond.ts';
@@ -13,6 +15,7 @@ import {
   isPublishPage,
   mediaRoute,
   pagePlaybackId,
+  passPlaybackId,
   type Route,
 } from './route.ts';
 import { type AudienceStats, NO_SESSION, sessionOf, Viewers } from './viewers.ts';
@@ -24,6 +27,13 @@ export interface OriginOptions {
   readonly publicUrl: string;
   /** The folder of the built pages: player.html, audio.html, account.html, dashboard.html, publish.html, assets/. */
   readonly webRoot: string;
+  readonly access: Access;
+  /** Networks of the proxies whose word about viewers is believed. */
+  readonly trustedProxies?: readonly string[];
+  /** The header in which they say from which country a request comes. */
+  readonly countryHeader?: string | null;
+  /** Whether something would bring it, so that `wanted` is worth asking. */
+  readonly mayCome?: (playbackId: string) => boolean;
   /**
    * Somebody wants to watch what is not on air. Null when nothing would bring it; else it is being started, and the promise says
    * whether it plays.
@@ -66,6 +76,12 @@ export function createOrigin(options: OriginOptions): Origin {
   const base = new URL(publicUrl).pathname.replace(/\/$/, '');
   const pages = new Pages(options.webRoot, publicUrl);
   if (!pages.built) log.warn('player pages are not built: embed URLs answer 503 until `npm run build` has run');
+  const gate = new Gate({
+    access: options.access,
+    countryHeader: options.countryHeader ?? null,
+    addresses: new ClientAddress(options.trustedProxies ?? []),
+    publicOrigin: new URL(publicUrl).origin,
+  });
   const playlists = new PlaylistCache();
   const viewers = new Viewers(options);
   const requests = { multivariant: 0, media: 0, init: 0, segment: 0, part: 0, viewer: 0 };
@@ -86,6 +102,7 @@ export function createOrigin(options: OriginOptions): Origin {
   const answer = (req: IncomingMessage, res: ServerResponse) => {
     if (req.url!.length > MAX_URL) return sendError(res, 414);
     if (req.method === 'OPTIONS') return sendPreflight(res);
+    if (req.method === 'POST') return answerPost(req, res);
     if (req.method !== 'GET' && req.method !== 'HEAD') return sendError(res, 405);
     if (closed) return sendError(res, 503);
     const url = withoutBase(req.url!);
@@ -95,7 +112,7 @@ export function createOrigin(options: OriginOptions): Origin {
     const route = mediaRoute(path);
     if (route) return answerMedia(req, res, route, query);
     const playbackId = pagePlaybackId(path);
-    if (playbackId) return pages.sendPage(req, res, playbackId, query.split('&').includes('onlyAudio=true'));
+    if (playbackId) return void answerPage(req, res, playbackId, query.split('&').includes('onlyAudio=true'));
     if (isPlayerScript(path)) return pages.sendPlayerScript(req, res);
     if (isAccountPage(path)) return pages.sendAccountPage(req, res);
     if (isPublishPage(path)) return pages.sendPublishPage(req, res);
@@ -105,14 +122,69 @@ export function createOrigin(options: OriginOptions): Origin {
     sendError(res, /%(?![0-9a-f]{2})/i.test(path) ? 400 : 404);
   };
 
+  const answerPost = (req: IncomingMessage, res: ServerResponse) => {
+    const path = withoutBase(req.url!).split('?', 1)[0]!;
+    const playbackId = passPlaybackId(path);
+    if (!playbackId) return sendError(res, 405);
+    if (closed) return sendError(res, 503);
+    later(req, res, gate.pass(req, res, playbackId));
+  };
+
+  const answerPage = (req: IncomingMessage, res: ServerResponse, playbackId: string, audioOnly: boolean) =>
+    later(
+      req,
+      res,
+      gate.frameAncestors(playbackId).then((sources) => pages.sendPage(req, res, playbackId, audioOnly, sources)),
+    );
+
+  /** What is waited for before the answer: whoever could not be asked is not there now. */
+  const later = (req: IncomingMessage, res: ServerResponse, answered: Promise<void>) =>
+    void answered.catch((error) => {
+      log.warn({ reason: (error as Error).message, url: forLog(req.url!.split('?', 1)[0]!) }, 'not answered');
+      if (!res.headersSent) sendError(res, 503);
+    });
+
+  /** Looks at who asks, before anything is said of what is there. Where nothing is and nothing comes, nobody is asked about. */
   const answerMedia = (req: IncomingMessage, res: ServerResponse, route: Route, query: string) => {
-    const playlist = route.broadcastId === '';
-    const window = playlist ? shelf.get(route.playbackId) : shelf.find(route.playbackId, route.broadcastId);
-    const coming = playlist && route.kind !== 'viewer' && isAway(window) ? options.wanted?.(route.playbackId) : null;
+    const window = windowOf(route);
+    const comes = !window && route.broadcastId === '' && options.mayCome?.(route.playbackId);
+    if (route.kind === 'viewer' || (!window && !comes)) return serve(req, res, route, query, window, true);
+    const facts = gate.facts(req, route.token, query);
+    const verdict = gate.check(route.playbackId, facts);
+    if (typeof verdict === 'string') admit(verdict, req, res, route, query, facts);
+    else
+      void verdict.then((answer) => {
+        if (!req.socket.destroyed) attempt(req, res, () => admit(answer, req, res, route, query, facts));
+      });
+  };
+
+  const admit = (
+    verdict: Verdict,
+    req: IncomingMessage,
+    res: ServerResponse,
+    route: Route,
+    query: string,
+    facts: ViewerFacts,
+  ) => {
+    if (verdict === 'open') return findMedia(req, res, route, query, true);
+    if (verdict === 'gone') return sendError(res, 404);
+    if (verdict === 'unknown') return sendError(res, 503);
+    if (verdict !== 'admitted') return gate.refuse(res, verdict);
+    const byQuery = facts.token !== null && route.token === null && route.broadcastId === '';
+    if (byQuery) later(req, res, gate.redirect(res, route.playbackId, facts, playlistName(route), query));
+    else findMedia(req, res, route, query, false);
+  };
+
+  const windowOf = ({ broadcastId, playbackId }: Route): LiveWindow | undefined =>
+    broadcastId === '' ? shelf.get(playbackId) : shelf.find(playbackId, broadcastId);
+
+  const findMedia = (req: IncomingMessage, res: ServerResponse, route: Route, query: string, shared: boolean) => {
+    const window = windowOf(route);
+    const coming = route.broadcastId === '' && isAway(window) ? options.wanted?.(route.playbackId) : null;
     // Who reloads a playlist that has ended is told so; who comes anew waits for the next broadcast. A pause is waited out as always.
     if (coming && (!window || (window.ended && route.kind === 'multivariant')))
-      void hold(coming, req, res, route, query);
-    else serve(req, res, route, query, window);
+      void hold(coming, req, res, route, query, shared);
+    else serve(req, res, route, query, window, shared);
   };
 
   /** Answers when what was asked for is on air, or does not come. */
@@ -122,13 +194,14 @@ export function createOrigin(options: OriginOptions): Origin {
     res: ServerResponse,
     route: Route,
     query: string,
+    shared: boolean,
   ) => {
     if (held >= MAX_HELD) return sendError(res, 503);
     held++;
     const comes = await coming.finally(() => held--);
     if (req.socket.destroyed) return;
     const window = comes && !closed ? shelf.get(route.playbackId) : undefined;
-    attempt(req, res, () => (window?.ended ? sendError(res, 404) : serve(req, res, route, query, window)));
+    attempt(req, res, () => (window?.ended ? sendError(res, 404) : serve(req, res, route, query, window, shared)));
   };
 
   const serve = (
@@ -137,6 +210,7 @@ export function createOrigin(options: OriginOptions): Origin {
     route: Route,
     query: string,
     window: LiveWindow | undefined,
+    shared: boolean,
   ) => {
     const playlist = route.broadcastId === '';
     if (!window || (route.userId !== null && route.userId !== window.userId)) return sendError(res, 404);
@@ -148,11 +222,11 @@ export function createOrigin(options: OriginOptions): Origin {
       const session = sessionOf(query);
       if (session !== null && session !== NO_SESSION) viewers.seen(audience, session);
     }
-    if (playlist) new PlaylistRequest(playlists, query, req, res, window, route, audience).start();
-    else if (route.kind === 'part') new PartRequest(req, res, window, route, audience).start();
+    if (playlist) new PlaylistRequest(playlists, query, req, res, window, route, audience, shared).start();
+    else if (route.kind === 'part') new PartRequest(req, res, window, route, audience, shared).start();
     else {
       const chunks = route.kind === 'init' ? initChunks(window, route) : segmentChunks(window, route);
-      if (chunks) audience.sent(sendMedia(req, res, MEDIA_TYPES[route.rendition], mediaEtag(route), chunks));
+      if (chunks) audience.sent(sendMedia(req, res, MEDIA_TYPES[route.rendition], mediaEtag(route), chunks, shared));
       else sendError(res, 404);
     }
   };
@@ -199,6 +273,9 @@ export function createOrigin(options: OriginOptions): Origin {
 }
 
 /** Nobody feeds it now. */
+const playlistName = ({ kind, rendition }: Route): string =>
+  kind === 'multivariant' ? 'index.m3u8' : `${rendition}.m3u8`;
+
 const isAway = (window: LiveWindow | undefined): boolean => !window || window.ended || window.paused;
 
 function initChunks(window: LiveWindow, route: Route): Buffer[] | null {

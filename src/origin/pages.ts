@@ -44,6 +44,7 @@ export class Pages {
   readonly #assets = new Map<string, Asset>();
   readonly #playerScript: Asset | null;
   readonly #headers: Headers;
+  readonly #policy: string;
   readonly #account: OwnPage | null;
   readonly #dashboard: OwnPage | null;
   readonly #publish: OwnPage | null;
@@ -59,7 +60,7 @@ export class Pages {
     }
     const script = read(join(webRoot, 'player.js'));
     this.#playerScript = script && toAsset('player.js', script, PLAYER_SCRIPT_CACHE);
-    // Anyone may frame the player; it runs its own script only, plays from this server only, and sends nothing elsewhere.
+    // The player runs its own script only, plays from this server only, and sends nothing elsewhere.
     const origin = new URL(publicUrl).origin;
     const policy = [
       "default-src 'none'",
@@ -73,16 +74,10 @@ export class Pages {
       "worker-src 'self' blob:",
       "base-uri 'none'",
       "form-action 'none'",
-      'frame-ancestors *',
     ];
+    this.#policy = policy.join('; ');
     this.#headers = ['Content-Type', 'text/html; charset=utf-8', 'Cache-Control', 'no-cache'];
-    this.#headers.push(
-      'Content-Security-Policy',
-      policy.join('; '),
-      'Referrer-Policy',
-      'strict-origin-when-cross-origin',
-    );
-    this.#headers.push(...PAGE_HEADERS);
+    this.#headers.push('Referrer-Policy', 'strict-origin-when-cross-origin', ...PAGE_HEADERS);
     const account = read(join(webRoot, 'account.html'));
     this.#account = account && toOwnPage(account, ACCOUNT_POLICY);
     const publish = read(join(webRoot, 'publish.html'));
@@ -99,8 +94,17 @@ export class Pages {
     return this.#video !== null && this.#audio !== null;
   }
 
-  /** The player page. Whether the playback id is known plays no part: nobody learns here which streams exist. */
-  sendPage(req: IncomingMessage, res: ServerResponse, playbackId: string, audioOnly: boolean): void {
+  /**
+   * The player page, for frames of `frameAncestors` (CSP sources). Whether the playback id is known plays no other part: nobody learns
+   * here which streams exist.
+   */
+  sendPage(
+    req: IncomingMessage,
+    res: ServerResponse,
+    playbackId: string,
+    audioOnly: boolean,
+    frameAncestors: string,
+  ): void {
     const template = audioOnly ? this.#audio : this.#video;
     if (template === null) {
       sendError(res, 503);
@@ -109,7 +113,9 @@ export class Pages {
     const url = `${this.#publicUrl}/hls/${playbackId}/${audioOnly ? 'audio' : 'index'}.m3u8`;
     const body = Buffer.from(template.replaceAll('%HLS_URL%', escapeHtml(url)).replaceAll('%PLAYBACK_ID%', playbackId));
     const etag = etagOf(body);
-    sendEntity(req, res, [...this.#headers, 'ETag', etag, 'Content-Length', String(body.length)], etag, body);
+    const policy = `${this.#policy}; frame-ancestors ${frameAncestors}`;
+    const own = ['Content-Security-Policy', policy, 'ETag', etag, 'Content-Length', String(body.length)];
+    sendEntity(req, res, [...this.#headers, ...own], etag, body);
   }
 
   /** The page on which people set up the server, accept an invitation, choose a new password: the same for everybody. */

@@ -17,6 +17,8 @@ export const SHARED_HEADERS: readonly string[] = [
 
 /** Names are never reused, so what they name may be kept by any cache. */
 export const IMMUTABLE = 'public, max-age=86400, immutable';
+/** The same for the viewer's own cache alone: not everybody may watch it. */
+const PRIVATE = 'private, max-age=86400, immutable';
 
 /** An unread answer pins its segments: a socket that takes nothing for so long is closed. */
 const UNREAD_MS = 20_000;
@@ -49,11 +51,25 @@ export function sendError(res: ServerResponse, status: ErrorStatus): void {
   res.writeHead(status, headers).end(body);
 }
 
+/** JSON for a player, for this one and this moment alone. */
+export function sendJson(res: ServerResponse, status: number, body: object): void {
+  const text = JSON.stringify(body);
+  const headers = [
+    'Content-Type',
+    'application/json; charset=utf-8',
+    'Content-Length',
+    String(Buffer.byteLength(text)),
+  ];
+  // The body of a request that is refused may not have been read to its end.
+  if (status === 413) headers.push('Connection', 'close');
+  res.writeHead(status, [...headers, 'Cache-Control', 'no-store', ...SHARED_HEADERS]).end(text);
+}
+
 const PREFLIGHT: Headers = [
   'Access-Control-Allow-Methods',
-  'GET, HEAD, OPTIONS',
+  'GET, HEAD, POST, OPTIONS',
   'Access-Control-Allow-Headers',
-  'Authorization, If-None-Match, Range',
+  'Authorization, Content-Type, If-None-Match, Range',
   'Access-Control-Max-Age',
   '86400',
   ...SHARED_HEADERS,
@@ -94,10 +110,12 @@ export function sendMedia(
   type: string,
   etag: string,
   chunks: readonly Buffer[],
+  shared: boolean,
 ): number {
   let length = 0;
   for (const chunk of chunks) length += chunk.length;
-  const headers: Headers = ['Content-Type', type, 'Cache-Control', IMMUTABLE, 'ETag', etag, 'Accept-Ranges', 'bytes'];
+  const headers: Headers = ['Content-Type', type, 'Cache-Control', shared ? IMMUTABLE : PRIVATE];
+  headers.push('ETag', etag, 'Accept-Ranges', 'bytes');
   headers.push(...SHARED_HEADERS);
   if (isFresh(req, etag)) {
     sendNotModified(res, headers);

@@ -5,6 +5,8 @@ export interface Route {
   readonly playbackId: string;
   /** The optional owner in the path. */
   readonly userId: string | null;
+  /** What the viewer has been given to watch with: it stands in the path, so that URLs within playlists carry it on. */
+  readonly token: string | null;
   /** Empty for playlists, and for a viewer's report. */
   readonly broadcastId: string;
   /** Segment number, or the run's number for `init`. */
@@ -14,11 +16,13 @@ export interface Route {
 
 const PLAYBACK_ID = '(?:lv|live)_[0-9a-f]{32}';
 const ID = '[0-9a-f]{24}';
+const TOKEN = '[A-Za-z0-9_-]{46}';
 const NUMBER = '0|[1-9][0-9]{0,14}';
 const MEDIA = new RegExp(
-  `^/hls/(?:(${ID})/)?(${PLAYBACK_ID})/(?:(index|main|audio)\\.m3u8|(viewer)|(${ID})/(audio-)?(?:init-(${NUMBER})\\.mp4|(${NUMBER})(?:\\.(${NUMBER}))?\\.m4s))$`,
+  `^/hls/(?:(${ID})/)?(${PLAYBACK_ID})/(?:~(${TOKEN})/)?(?:(index|main|audio)\\.m3u8|(viewer)|(${ID})/(audio-)?(?:init-(${NUMBER})\\.mp4|(${NUMBER})(?:\\.(${NUMBER}))?\\.m4s))$`,
 );
 const PAGE = new RegExp(`^/embed/(${PLAYBACK_ID})$`);
+const PASS = new RegExp(`^/embed/(${PLAYBACK_ID})/pass$`);
 /** Where people land who follow a link of the server: set-up, an invitation, a new password. */
 const ACCOUNT = /^\/dashboard\/(?:setup|invitation|password)$/;
 /** Where people publish from their browser, with a key and without a session. */
@@ -31,7 +35,7 @@ const ASSET = /^\/(?:embed|dashboard)\/assets\/([A-Za-z0-9_-][A-Za-z0-9._-]*)$/;
 export function mediaRoute(path: string): Route | null {
   const match = MEDIA.exec(path);
   if (!match) return null;
-  const [, userId, playbackId, playlist, viewer, broadcastId, audio, init, msn, part] = match;
+  const [, userId, playbackId, token, playlist, viewer, broadcastId, audio, init, msn, part] = match;
   return {
     kind: viewer
       ? 'viewer'
@@ -47,6 +51,7 @@ export function mediaRoute(path: string): Route | null {
     rendition: playlist === 'audio' || audio ? 'audio' : 'main',
     playbackId,
     userId: userId ?? null,
+    token: token ?? null,
     broadcastId: broadcastId ?? '',
     number: Number(init ?? msn ?? 0),
     part: Number(part ?? 0),
@@ -55,6 +60,9 @@ export function mediaRoute(path: string): Route | null {
 
 /** The playback id of a player page's path, or null. */
 export const pagePlaybackId = (path: string): string | null => PAGE.exec(path)?.[1] ?? null;
+
+/** The playback id that somebody asks for a token for, or null. */
+export const passPlaybackId = (path: string): string | null => PASS.exec(path)?.[1] ?? null;
 
 export const isAccountPage = (path: string): boolean => ACCOUNT.test(path);
 

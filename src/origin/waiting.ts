@@ -22,13 +22,23 @@ abstract class WindowRequest implements Waiter {
   readonly window: LiveWindow;
   readonly route: Route;
   readonly audience: Audience;
+  /** Everybody may have the answer, and caches may keep it. */
+  readonly shared: boolean;
 
-  constructor(req: IncomingMessage, res: ServerResponse, window: LiveWindow, route: Route, audience: Audience) {
+  constructor(
+    req: IncomingMessage,
+    res: ServerResponse,
+    window: LiveWindow,
+    route: Route,
+    audience: Audience,
+    shared: boolean,
+  ) {
     this.req = req;
     this.res = res;
     this.window = window;
     this.route = route;
     this.audience = audience;
+    this.shared = shared;
   }
 
   /** Answers if it can. False when it must wait, until `deadlineMs` at most. */
@@ -76,7 +86,14 @@ export class PlaylistRequest extends WindowRequest {
   constructor(
     playlists: PlaylistCache,
     query: string,
-    ...rest: [req: IncomingMessage, res: ServerResponse, window: LiveWindow, route: Route, audience: Audience]
+    ...rest: [
+      req: IncomingMessage,
+      res: ServerResponse,
+      window: LiveWindow,
+      route: Route,
+      audience: Audience,
+      shared: boolean,
+    ]
   ) {
     super(...rest);
     this.#playlists = playlists;
@@ -132,6 +149,7 @@ export class PlaylistRequest extends WindowRequest {
         freshness = 'none';
       }
     } else playlist = this.#playlists.media(this.window, this.route.rendition, skip);
+    if (!this.shared) freshness = 'none';
     const gzip = acceptsGzip(this.req);
     const body = gzip ? playlist.gzip : playlist.identity;
     this.audience.sent(sendEntity(this.req, this.res, playlist.headers(freshness, gzip), playlist.etag, body));
@@ -147,7 +165,9 @@ export class PartRequest extends WindowRequest {
     if (!segment?.start[rendition]) return this.fail(404);
     const found = segment.parts[part]?.[rendition];
     if (found) {
-      this.audience.sent(sendMedia(this.req, this.res, MEDIA_TYPES[rendition], mediaEtag(this.route), [found]));
+      this.audience.sent(
+        sendMedia(this.req, this.res, MEDIA_TYPES[rendition], mediaEtag(this.route), [found], this.shared),
+      );
       return true;
     }
     const hinted = !segment.complete && part === segment.parts.length && !this.window.paused && !this.window.ended;

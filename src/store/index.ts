@@ -23,6 +23,7 @@ export { type RotateOptions, rotateSecretKey } from './rotate-secret-key.ts';
 export { secretKeyFile } from './secret-key.ts';
 export { SESSION_MS, type SessionRow, type Sessions, type SignedIn } from './sessions.ts';
 export type { Setup } from './setup.ts';
+export type { SigningKeyRow, SigningKeys } from './signing-keys.ts';
 export { openStore, type Store, type StoreOptions, type StoreStatus } from './store.ts';
 export type { AccessTokenRow, NewToken, Principal, TokenOwner, Tokens } from './tokens.ts';
 export { tryDatabase } from './try-database.ts';

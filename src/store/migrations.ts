@@ -8,6 +8,7 @@ import * as nodes from './migrations/0006-nodes.ts';
 import * as platformsPulls from './migrations/0007-platforms-pulls.ts';
 import * as usage from './migrations/0008-usage.ts';
 import * as tokenMakers from './migrations/0009-token-makers.ts';
+import * as signingKeys from './migrations/0010-signing-keys.ts';
 
 /**
  * Every step from an empty database to today's, in the order of their names: one file each under `migrations/`, its `up` alone.
@@ -24,6 +25,7 @@ export const MIGRATIONS: Record<string, Migration> = {
   '0007_platforms_pulls': platformsPulls,
   '0008_usage': usage,
   '0009_token_makers': tokenMakers,
+  '0010_signing_keys': signingKeys,
 };
 
 /** Whether this version works on a database in which a newer one has taken this step. */

@@ -1,5 +1,6 @@
 import type { Generated } from 'kysely';
 import type { Environment, Role, TokenRole } from '../contract/index.ts';
+import type { SigningAlgorithm } from '../live/index.ts';
 import type {
   BroadcastsTable,
   DeliveriesTable,
@@ -205,6 +206,17 @@ export interface UsageStartupsTable {
   plays: number;
 }
 
+export interface SigningKeysTable {
+  id: string;
+  organization_id: string;
+  environment: Environment;
+  name: string;
+  algorithm: SigningAlgorithm;
+  /** PEM. */
+  public_key: string;
+  created_ms: number;
+}
+
 export interface Tables {
   organizations: OrganizationsTable;
   users: UsersTable;
@@ -229,4 +241,5 @@ export interface Tables {
   settings: SettingsTable;
   usage: UsageTable;
   usage_startups: UsageStartupsTable;
+  signing_keys: SigningKeysTable;
 }

@@ -1,7 +1,13 @@
 import type { Kysely } from 'kysely';
 import { type Logger, monotonicMs, newId, randomHex, SecretBox, secretsEqual } from '../base/index.ts';
 import type { Settings } from '../contract/index.ts';
-import type { AuthorisationAnswer, PublishAuthoriser, PublishRequest, PullSource } from '../live/index.ts';
+import type {
+  AuthorisationAnswer,
+  PlaybackRulesSource,
+  PublishAuthoriser,
+  PublishRequest,
+  PullSource,
+} from '../live/index.ts';
 import { BroadcastStore, type Broadcasts } from './broadcasts.ts';
 import { checkSecretKey } from './check-secret-key.ts';
 import { completeRows } from './complete-rows.ts';
@@ -28,6 +34,7 @@ import { sealClearText } from './seal-clear-text.ts';
 import { readSecretKeyFile } from './secret-key.ts';
 import { SessionStore, type Sessions } from './sessions.ts';
 import { firstOwner, type Setup, SetupStore } from './setup.ts';
+import { PlaybackRulesStore, SigningKeyStore, type SigningKeys } from './signing-keys.ts';
 import { openSqlite } from './sqlite.ts';
 import { addToken, type NewToken, type Principal, type TokenOwner, TokenStore, type Tokens } from './tokens.ts';
 import { UpdateStore, type Updates } from './updates.ts';
@@ -64,6 +71,8 @@ export interface Store extends PublishAuthoriser {
   readonly liveStreams: LiveStreams;
   readonly platforms: Platforms;
   readonly pulls: PullSource;
+  readonly playback: PlaybackRulesSource;
+  readonly signingKeys: SigningKeys;
   readonly idempotency: Idempotency;
   readonly tokens: Tokens;
   readonly users: Users;
@@ -151,6 +160,8 @@ class SqlStore implements Store {
   readonly liveStreams: LiveStreams;
   readonly platforms: Platforms;
   readonly pulls: PullSource;
+  readonly playback: PlaybackRulesSource;
+  readonly signingKeys: SigningKeys;
   readonly idempotency: Idempotency;
   readonly tokens: TokenStore;
   readonly users: Users;
@@ -191,6 +202,8 @@ class SqlStore implements Store {
     this.liveStreams = new LiveStreamStore(db, secrets, maxLiveStreams, streamPasswordBits);
     this.platforms = new PlatformStore(db, secrets, this.liveStreams);
     this.pulls = new PullStore(db, secrets, this.#nodes.id);
+    this.playback = new PlaybackRulesStore(db, secrets);
+    this.signingKeys = new SigningKeyStore(db);
     this.idempotency = new IdempotencyStore(db, secrets);
     this.tokens = new TokenStore(db, log);
     this.users = new UserStore(db);

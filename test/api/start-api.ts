@@ -18,9 +18,11 @@ import {
   type UpdatesPort,
   type UsagePort,
 } from '../../src/api/index.ts';
+import type { PlaybackTokenPort } from '../../src/api/routes/playback-tokens.ts';
+import type { SigningKeyPort } from '../../src/api/routes/signing-keys.ts';
 import { randomHex } from '../../src/base/index.ts';
 import { createClient } from '../../src/client/index.ts';
-import type { HealthReport, PlatformStatus, PullStatus } from '../../src/live/index.ts';
+import { type HealthReport, type PlatformStatus, PlaybackAccess, type PullStatus } from '../../src/live/index.ts';
 import { openStore } from '../../src/store/index.ts';
 import { searchCanaries } from '../support/canaries.ts';
 import { databaseFor } from '../support/database.ts';
@@ -32,8 +34,32 @@ export const ADDRESSES = {
 
 /** The live side as the API sees it, with a record of what it was asked to stop. */
 export class FakeLive
-  implements LivePort, StatsPort, UpdatesPort, StreamHealthPort, UsagePort, BeaconPort, ServerStatusPort, StillsPort
+  implements
+    LivePort,
+    StatsPort,
+    UpdatesPort,
+    StreamHealthPort,
+    UsagePort,
+    BeaconPort,
+    PlaybackTokenPort,
+    SigningKeyPort,
+    ServerStatusPort,
+    StillsPort
 {
+  readonly #access: PlaybackAccess;
+  constructor(access: PlaybackAccess) {
+    this.#access = access;
+  }
+  playbackChanged(playbackId: string): void {
+    this.#access.changed(playbackId);
+  }
+  signingKeysChanged(): void {
+    this.#access.keysChanged();
+  }
+  playbackToken(playbackId: string, forS: number) {
+    return this.#access.issue(playbackId, forS);
+  }
+
   readonly online = new Set<string>();
   readonly stopped: string[] = [];
   readonly changed: string[] = [];
@@ -120,7 +146,7 @@ export async function startApi(
   const store = await openStore({ dataDir, ...(await databaseFor(dataDir)), log });
   const again = { id: 'again', secret: randomHex(32) };
   const { token = again } = await store.bootstrap(isNew ? {} : { token: `again:${again.secret}` });
-  const live = new FakeLive();
+  const live = new FakeLive(new PlaybackAccess({ source: store.playback, freshMs: Number.POSITIVE_INFINITY, log }));
   let draining = false;
   const app = createApi({
     store,

@@ -46,6 +46,8 @@ export class Objects {
         return [(await owner.ok('GET', '/events')).docs[0].id];
       case 'access token':
         return [await made('/access_tokens', { name })];
+      case 'signing key':
+        return [await made('/signing_keys', { name, algorithm: 'EdDSA' })];
       case 'organization':
         return [owner.organization!];
       case 'invitation':
@@ -72,6 +74,7 @@ export class Objects {
       'sub-second stream': '/sub_second_streams',
       'webhook endpoint': '/webhook_endpoints',
       'access token': '/access_tokens',
+      'signing key': '/signing_keys',
       invitation: '/invitations',
       member: '/members',
     };

@@ -9,6 +9,7 @@ export type Kind =
   | 'delivery'
   | 'event'
   | 'access token'
+  | 'signing key'
   | 'organization'
   | 'member'
   | 'invitation'
@@ -55,6 +56,7 @@ export const RULES: Readonly<Record<string, Rule>> = {
   'POST /live_streams/:id/rotate_key': read(live),
   'GET /live_streams/:id/stats': { ids: [live], status: 404 },
   'GET /live_streams/:id/health': read(live),
+  'POST /live_streams/:id/playback_tokens': { ids: [live], body: {} },
   'GET /live_streams/:id/still': { ids: [live], status: 404 },
   'GET /live_streams/:id/events': { ids: [live], remembersDeleted: true },
   'GET /live_streams/:id/broadcasts': { ids: [live], remembersDeleted: true },
@@ -114,6 +116,10 @@ export const RULES: Readonly<Record<string, Rule>> = {
   'POST /access_tokens': { role: 'admin', body: {} },
   'GET /access_tokens': { role: 'admin' },
   'DELETE /access_tokens/:id': { role: 'admin', ids: ['access token'] },
+  'POST /signing_keys': { role: 'admin', body: { algorithm: 'EdDSA' } },
+  'GET /signing_keys': { role: 'admin' },
+  'GET /signing_keys/:id': { role: 'admin', ids: ['signing key'] },
+  'DELETE /signing_keys/:id': { role: 'admin', ids: ['signing key'] },
   'GET /organizations': {},
   'POST /organizations': { ...person, body: { name: 'Another' } },
   'GET /organizations/:id': { ids: ['organization'], idFirst: true },

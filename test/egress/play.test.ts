@@ -32,7 +32,12 @@ const NGINX_RTMP = '/usr/lib/nginx/modules/ngx_rtmp_module.so';
 /** RTMP ingest, players and HTTP-FLV, wired as the app wires them, with keys that are never refused. */
 async function station(
   t: TestContext,
-  options: { maxPlayers?: number; reconnectWindowMs?: number; wanted?: () => Promise<boolean> } = {},
+  options: {
+    maxPlayers?: number;
+    reconnectWindowMs?: number;
+    wanted?: () => Promise<boolean>;
+    mayPlay?: () => Promise<boolean>;
+  } = {},
 ) {
   const { reconnectWindowMs = 100 } = options;
   const registry = new LiveRegistry({ reconnectWindowMs, takeoverAfterMs: 300, log, onBroadcast: () => {} });
@@ -40,6 +45,8 @@ async function station(
   const players = new Players({
     feeds,
     find: (playbackId) => registry.find(playbackId),
+    mayCome: () => options.wanted !== undefined,
+    mayPlay: options.mayPlay ?? (async () => true),
     wanted: options.wanted ?? (async () => false),
     maxPlayers: options.maxPlayers ?? 1000,
     log,
@@ -342,7 +349,7 @@ test('what is not on air is not found, waits for a pull, and nobody gets in when
   let [accepted, broken] = [false, () => {}];
   const never = () => assert.fail('nothing is written to it');
   new RtmpPlayers(players).play(
-    { playbackId: ID },
+    { playbackId: ID, query: '' },
     {
       id: 'broken',
       accept: () => {

@@ -3,7 +3,7 @@ import { createServer, type IncomingHttpHeaders, request, type Server } from 'no
 import { type AddressInfo, connect } from 'node:net';
 import { createLogger } from '../../src/base/index.ts';
 import { type MediaPlaylist, parseMediaPlaylist } from '../../src/formats/m3u8/index.ts';
-import { createOrigin, type Origin } from '../../src/origin/index.ts';
+import { createOrigin, type Origin, type OriginOptions } from '../../src/origin/index.ts';
 import { type LiveWindow, type RunStart, Shelf } from '../../src/segments/index.ts';
 
 export const PLAYBACK_ID = `lv_${'0123456789abcdef'.repeat(2)}`;
@@ -18,6 +18,13 @@ export interface Answer {
   readonly body: Buffer;
 }
 
+/** A live stream that everybody may watch. */
+const EVERYBODY: OriginOptions['access'] = {
+  check: () => 'open',
+  rules: async () => null,
+  pass: async () => 'password_wrong',
+};
+
 /** A real HTTP server with an origin and a shelf, and the hand that feeds a window. */
 export class OnAir {
   readonly shelf: Shelf;
@@ -30,6 +37,7 @@ export class OnAir {
   constructor(
     options: {
       webRoot?: string;
+      access?: OriginOptions['access'];
       publicUrl?: string;
       minWindowMs?: number;
       maxSessions?: number;
@@ -41,6 +49,7 @@ export class OnAir {
       shelf: this.shelf,
       publicUrl: options.publicUrl ?? 'https://live.example.net',
       webRoot: options.webRoot ?? '/nonexistent',
+      access: options.access ?? EVERYBODY,
       log: createLogger('silent'),
       maxSessions: options.maxSessions,
       clock: options.clock,

@@ -1,6 +1,7 @@
 import css from './audio.css?inline';
 import common from './common.css?inline';
 import { LevelMeter } from './level-meter.ts';
+import { mountPasswordForm, passwordForm } from './password-form.ts';
 import { showScreen } from './screen.ts';
 import { type Playback, type Shell, write } from './shell.ts';
 
@@ -16,7 +17,7 @@ const markup = `
     <button class="go-live" type="button" aria-label="%goLive%"><i aria-hidden="true"></i>%live%</button>
     <div class="message" role="status">
       <span class="message-title">%waiting%</span>
-      <span class="message-text">%waitingText%</span>
+      <span class="message-text">%waitingText%</span>${passwordForm}
     </div>
     <span class="countdown" role="timer" aria-live="off"></span>
     <span class="on-air"></span>
@@ -34,6 +35,7 @@ const markup = `
 </div>`;
 
 function mount(root: ShadowRoot, player: Playback): () => void {
+  const showPasswordForm = mountPasswordForm(root, player);
   const { media, texts } = player;
   const find = <T extends HTMLElement>(selector: string) => root.querySelector<T>(selector)!;
   const toggle = find<HTMLButtonElement>('.toggle');
@@ -62,6 +64,7 @@ function mount(root: ShadowRoot, player: Playback): () => void {
 
   let shown = '';
   return () => {
+    showPasswordForm();
     const { options } = player;
     const title = options.title ?? texts.liveAudio;
     toggle.setAttribute('aria-label', media.paused ? texts.play : texts.pause);

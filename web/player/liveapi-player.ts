@@ -1,6 +1,7 @@
 import { sendBeacon } from './beacon.ts';
 import type { Choice, ChoiceKind } from './engine.ts';
 import { optionAttributes, type PlayerOptions, readOptions } from './options.ts';
+import { askPass, keepPass, keptPass, withPass } from './pass.ts';
 import { Presence } from './presence.ts';
 import type { Refusal } from './probe.ts';
 import { type PlayerEventName, type PlayerEvents, Reporter } from './reporter.ts';
@@ -12,7 +13,7 @@ import { rememberVolume } from './volume.ts';
 
 /** Attributes that need a new start; the others take effect at once. */
 const startsAnew = new Set(
-  'src playback-id server range latency quality abr track default-track seek-to autoplay loop'.split(' '),
+  'src playback-id server range latency quality abr track default-track seek-to autoplay loop token'.split(' '),
 );
 
 /**
@@ -37,6 +38,10 @@ export class LiveapiPlayer extends HTMLElement implements Playback {
   #reporter: Reporter | null = null;
   #showShell: () => void = () => {};
   #countdown: ReturnType<typeof setInterval> | undefined;
+  /** The server's, for what was shown to it. */
+  #pass: string | null = null;
+  /** Whether it was told on which page this is, since the start. */
+  #introduced = false;
   #latencyAt = 0;
   #soundOffered = false;
   #restarting = false;
@@ -157,6 +162,9 @@ export class LiveapiPlayer extends HTMLElement implements Playback {
     queueMicrotask(() => {
       this.#restarting = false;
       if (!this.isConnected) return;
+      // Another stream may be meant.
+      this.#pass = null;
+      this.#introduced = false;
       this.#stop();
       this.#start();
     });
@@ -209,7 +217,8 @@ export class LiveapiPlayer extends HTMLElement implements Playback {
     const { media, options } = this;
     const isVideo = media.localName === 'video';
     const given = { src: this.src, playbackId: this.getAttribute('playback-id'), server: this.getAttribute('server') };
-    this.#source = findSource(given, this.hasAttribute('audio'), options.range);
+    this.#source = findSource(given, this.hasAttribute('audio'), options.range, options.token);
+    if (this.#source?.playbackId) this.#pass ??= keptPass(this.#source);
     media.muted = options.muted ?? (isVideo && options.autoplay);
     this.#soundOffered = isVideo;
     this.#reporter = new Reporter((name, detail) => this.#tell(name, detail));
@@ -221,7 +230,7 @@ export class LiveapiPlayer extends HTMLElement implements Playback {
     if (this.#source.playbackId) this.#presence = new Presence(this.#source.playlist);
     this.#session = new Session({
       media,
-      url: this.#source.url,
+      url: this.#pass ? withPass(this.#source.url, this.#pass) : this.#source.url,
       autoplay: options.autoplay,
       mayMute: isVideo,
       loop: options.loop,
@@ -235,6 +244,7 @@ export class LiveapiPlayer extends HTMLElement implements Playback {
       onState: () => {
         this.#latencyAt = 0;
         this.#show();
+        void this.#onRefused();
       },
       onTick: () => this.#show(),
     });
@@ -251,6 +261,41 @@ export class LiveapiPlayer extends HTMLElement implements Playback {
     this.#presence?.run(false);
     this.#presence = null;
     this.#reporter?.end();
+  }
+
+  async enterPassword(password: string): Promise<string | null> {
+    const source = this.#source;
+    if (!source?.playbackId) return 'unavailable';
+    const { token, code } = await askPass(source, password, this.#pass ?? this.options.token);
+    if (token !== null) this.#goOn(source, token);
+    return code;
+  }
+
+  /** What a pass was for may have changed; and whether this page may show the stream, the server may not know yet. */
+  async #onRefused(): Promise<void> {
+    const source = this.#source;
+    const { refusal } = this;
+    if (!refusal || !source?.playbackId) return;
+    if (this.#pass && refusal !== 'country') {
+      this.#introduced = false;
+      this.#goOn(source, null);
+    } else if (refusal === 'domain' && source.root && !this.#introduced) {
+      this.#introduced = true;
+      // Other pages are known to the server by what their browser says of them.
+      if (new URL(source.root).origin !== location.origin) return;
+      const { token, code } = await askPass(source, null, this.options.token);
+      if (token !== null) this.#goOn(source, token);
+      else if (code === 'password_required') this.#session?.refuse('password');
+    }
+  }
+
+  /** Begins anew with what the server has given, or without. */
+  #goOn(source: Source, token: string | null): void {
+    if (!this.isConnected || this.#source !== source) return;
+    this.#pass = token;
+    keepPass(source, token);
+    this.#stop();
+    this.#start();
   }
 
   readonly #onLeave = (): void => this.#reporter?.end();

@@ -35,6 +35,8 @@ export interface PlayerOptions {
   readonly startMs: number | null;
   /** Start and length in seconds of what to play of a recording, as the server reads it (`S-D`). */
   readonly range: string | null;
+  /** What the viewer was given to watch with, where not everybody may; handed to the server. */
+  readonly token: string | null;
   /** How far behind the server's edge to play, in seconds; null for what the playlist asks for. */
   readonly latencyS: number | null;
   /** Where a recording begins, in seconds. */
@@ -74,7 +76,7 @@ const attributeOf: Record<string, string> = {
   iframeMsg: 'iframe-msg',
 };
 const sameName =
-  'autoplay muted controls loop pip cast airplay fullscreen click speed buttons poster logo color start range latency quality abr track tracks lang';
+  'autoplay muted controls loop pip cast airplay fullscreen click speed buttons poster logo color start range latency quality abr track tracks lang token';
 
 /** The attributes that set options, in lower case. */
 export const optionAttributes: readonly string[] = [...Object.values(attributeOf), ...sameName.split(' '), 'ga'];
@@ -122,6 +124,7 @@ export function readOptions(attribute: (name: string) => string | null, base: st
     color: readColor(attribute('color')),
     startMs: readTime(attribute('start')),
     range: /^\d{1,12}-\d{1,7}$/.test(range) ? range : null,
+    token: attribute('token')?.slice(0, 4096) || null,
     latencyS: readNumber(attribute('latency'), 0.3, 120),
     seekToS: readNumber(attribute('seek-to'), 0, 1e6),
     bestQuality: attribute('quality') === 'highest' || !on('abr', true),

@@ -1,5 +1,5 @@
 /** Why the server does not show a stream to this viewer. */
-export type Refusal = 'password' | 'domain' | 'expired' | 'forbidden';
+export type Refusal = 'password' | 'domain' | 'country' | 'expired' | 'forbidden';
 
 /** What a look at the playlists says of a stream. */
 export type OnAir =
@@ -26,6 +26,9 @@ const refusalOf = new Map<unknown, Refusal>([
   ['password_wrong', 'password'],
   ['domain_blocked', 'domain'],
   ['token_expired', 'expired'],
+  ['token_invalid', 'expired'],
+  ['token_required', 'forbidden'],
+  ['country_blocked', 'country'],
   ['forbidden', 'forbidden'],
   [401, 'password'],
   [403, 'forbidden'],
@@ -38,13 +41,14 @@ const refusalOf = new Map<unknown, Refusal>([
  */
 export async function probe(url: string, signal: AbortSignal): Promise<Look> {
   try {
-    const text = await fetchText(url, signal);
+    const { text, from } = await fetchText(url, signal);
     if (!text.includes('#EXT-X-STREAM-INF')) return { ...offline, onAir: judge(text) };
     const variant = text.split('\n').find((line) => line.trim() !== '' && !line.startsWith('#'));
     if (!variant) return offline;
     const manyTracks =
       /^#EXT-X-MEDIA:.*TYPE=(SUBTITLES|AUDIO.*URI=)/m.test(text) || /^#EXT-X-MEDIA:.*URI=.*TYPE=AUDIO/m.test(text);
-    return { onAir: judge(await fetchText(new URL(variant.trim(), url).href, signal)), refusal: null, manyTracks };
+    const media = await fetchText(new URL(variant.trim(), from).href, signal);
+    return { onAir: judge(media.text), refusal: null, manyTracks };
   } catch (error) {
     return error instanceof Refused ? { onAir: 'refused', refusal: error.refusal, manyTracks: false } : offline;
   }
@@ -64,7 +68,8 @@ function judge(playlist: string): OnAir {
   return playlist.includes('#EXT-X-PLAYLIST-TYPE:') ? 'recording' : 'ended';
 }
 
-async function fetchText(url: string, signal: AbortSignal): Promise<string> {
+/** `from`: where it was found in the end, which addresses in it are relative to. */
+async function fetchText(url: string, signal: AbortSignal): Promise<{ readonly text: string; readonly from: string }> {
   // Not AbortSignal.any(): the iPhones that need the native engine do not have it.
   const mine = new AbortController();
   const abort = () => mine.abort();
@@ -72,7 +77,7 @@ async function fetchText(url: string, signal: AbortSignal): Promise<string> {
   signal.addEventListener('abort', abort);
   try {
     const answer = await fetch(url, { cache: 'no-store', credentials: 'omit', signal: mine.signal });
-    if (answer.ok) return await answer.text();
+    if (answer.ok) return { text: await answer.text(), from: answer.url };
     const refusal = refusalOf.get(answer.status);
     if (!refusal) throw new Error(`HTTP ${answer.status}`);
     const { code } = (await answer.json().catch(() => ({}))) as { code?: unknown };

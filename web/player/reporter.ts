@@ -10,7 +10,7 @@ export interface PlayerEvents {
   watch: { readonly watched_s: number; readonly latency_ms: number | null };
   /** The picture stood still, and goes on. */
   stall: { readonly stall_ms: number };
-  /** It cannot be played, or not shown to this viewer: `unplayable`, `password`, `domain`, `expired`, `forbidden`. */
+  /** It cannot be played, or not shown to this viewer: `unplayable`, `password`, `domain`, `country`, `expired`, `forbidden`. */
   playerror: { readonly code: string };
   /** The play is over: the stream has ended, the viewer has left. */
   playend: { readonly watched_s: number };

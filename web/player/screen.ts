@@ -5,6 +5,7 @@ import type { Texts } from './texts.ts';
 const refusals: Record<Refusal, readonly [keyof Texts, keyof Texts]> = {
   password: ['password', 'passwordText'],
   domain: ['domain', 'domainText'],
+  country: ['country', 'countryText'],
   expired: ['expired', 'expiredText'],
   forbidden: ['forbidden', 'forbiddenText'],
 };

@@ -173,6 +173,13 @@ export class Session {
     this.#media.currentTime = Math.min(window.endS, Math.max(window.startS, toS));
   }
 
+  /** The server has said elsewhere that it does not show this viewer the stream. */
+  refuse(refusal: Refusal): void {
+    this.#refusal = refusal;
+    this.#setState('refused');
+    this.#options.onTick();
+  }
+
   setRate(rate: number): void {
     this.#leave();
     this.#media.playbackRate = rate;

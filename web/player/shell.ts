@@ -24,6 +24,8 @@ export interface Playback {
   goLive(): void;
   seek(toS: number): void;
   setRate(rate: number): void;
+  /** Shows the server a password; null when it was right, else a code that says why not. */
+  enterPassword(password: string): Promise<string | null>;
 }
 
 /** The dress of a player: what stands in its shadow tree around the media element. */

@@ -11,7 +11,7 @@ export interface Source {
 }
 
 const playbackId = /^(?:lv|live)_[0-9a-f]{32}$/;
-const ours = /^(.*)\/hls\/(?:[0-9a-f]{24}\/)?((?:lv|live)_[0-9a-f]{32})\/\w+\.m3u8$/;
+const ours = /^(.*)\/hls\/(?:[0-9a-f]{24}\/)?((?:lv|live)_[0-9a-f]{32})\/(?:~[\w-]+\/)?\w+\.m3u8$/;
 
 /** The server that this script comes from. */
 export const scriptServer = import.meta.url.replace(/\/embed\/.*$/s, '');
@@ -19,14 +19,17 @@ export const scriptServer = import.meta.url.replace(/\/embed\/.*$/s, '');
 /**
  * Finds the playlist: `src` as it is, or a playback id on a server. Null where there is neither.
  * @param range what to play of a recording; handed to the server
+ * @param token what the viewer was given to watch with
  */
 export function findSource(
   given: { readonly src: string | null; readonly playbackId: string | null; readonly server: string | null },
   audioOnly: boolean,
   range: string | null,
+  token: string | null,
 ): Source | null {
   const url = playlistUrl(given, audioOnly);
   if (!url) return null;
+  if (token) url.searchParams.set('token', token);
   if (range) url.searchParams.set('range', range);
   const playlist = url.href;
   const [, root, id] = ours.exec(url.origin + url.pathname) ?? [];

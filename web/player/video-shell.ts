@@ -1,3 +1,4 @@
+import { mountPasswordForm, passwordForm } from './password-form.ts';
 import 'media-chrome/media-airplay-button';
 import 'media-chrome/media-cast-button';
 import 'media-chrome/media-control-bar';
@@ -32,7 +33,7 @@ const markup = `
     <div class="message" role="status">
       <span class="beacon" aria-hidden="true"></span>
       <span class="message-title">%waiting%</span>
-      <span class="message-text">%waitingText%</span>
+      <span class="message-text">%waitingText%</span>${passwordForm}
     </div>
     <span class="countdown" role="timer" aria-live="off"></span>
     <button class="start" type="button" aria-label="%playStream%" keysused="Enter Space">
@@ -70,6 +71,7 @@ const markup = `
 </media-controller>`;
 
 function mount(root: ShadowRoot, player: Playback): () => void {
+  const showPasswordForm = mountPasswordForm(root, player);
   const { media, texts } = player;
   const find = <T extends HTMLElement>(selector: string) => root.querySelector<T>(selector)!;
   const controller = find('media-controller');
@@ -98,6 +100,7 @@ function mount(root: ShadowRoot, player: Playback): () => void {
     if (url !== null && image.src !== url) image.src = url;
   };
   return () => {
+    showPasswordForm();
     const { options } = player;
     controller.toggleAttribute('gesturesdisabled', !options.click);
     // What was begun and is paused shows its own picture.

@@ -109,6 +109,7 @@ export const liveStreamRoutes: FastifyPluginAsyncTypebox<ResourceOptions> = asyn
       if (!row) throw liveStreamNotFound();
       // Written first: an encoder that comes back at once is refused.
       if (change.enabled === false) live.stop(row.id, 'disabled');
+      if (change.settings) live.playbackChanged(row.playbackId);
       if (change.enabled !== undefined || change.settings?.pulling_mode !== undefined) live.pullChanged(row.id);
       return show(row);
     },

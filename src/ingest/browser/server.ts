@@ -1,9 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
-import { FailureLimiter, type Logger, monotonicMs } from '../../base/index.ts';
+import { ClientAddress, clientAddress, FailureLimiter, type Logger, monotonicMs } from '../../base/index.ts';
 import type { LiveRegistry, PublishAuthoriser } from '../../live/index.ts';
-import { addressOf } from './address.ts';
 import { BrowserConnection, type ConnectionContext, type RefusalReason } from './connection.ts';
 
 export interface BrowserPublishersOptions {
@@ -42,12 +41,14 @@ export class BrowserPublishers {
   readonly #strangers = new Set<BrowserConnection>();
   readonly #timer: NodeJS.Timeout;
   readonly #path: string;
+  readonly #addresses: ClientAddress;
   #closed = false;
   /** Publishes refused and connections turned away since the start, by reason. */
   readonly refused: Readonly<Record<RefusalReason, number>>;
 
   constructor(options: BrowserPublishersOptions) {
     this.#options = options;
+    this.#addresses = new ClientAddress(options.trustedProxies);
     this.#path = `${new URL(options.publicUrl).pathname.replace(/\/$/, '')}/publish`;
     const refused: Record<RefusalReason, number> = {
       unknown_key: 0,
@@ -94,10 +95,8 @@ export class BrowserPublishers {
     // Until the WebSocket has it.
     const ignore = () => {};
     socket.on('error', ignore);
-    const { trustedProxies, maxConnections, maxConnectionsPerAddress } = this.#options;
-    const forwarded = request.headers['x-forwarded-for'];
-    const remote = request.socket.remoteAddress ?? '';
-    const address = addressOf(remote, typeof forwarded === 'string' ? forwarded : undefined, trustedProxies);
+    const { maxConnections, maxConnectionsPerAddress } = this.#options;
+    const address = clientAddress(request, this.#addresses);
     let already = 0;
     for (const { remoteAddress } of this.#connections) if (remoteAddress === address) already++;
     if (this.#closed || (already >= maxConnectionsPerAddress && !isLoopback(address))) {

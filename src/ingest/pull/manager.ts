@@ -99,6 +99,11 @@ export class Pulls {
     return counts;
   }
 
+  /** Whether a pull would begin for somebody who wants to watch. */
+  mayCome(playbackId: string): boolean {
+    return this.#byPlayback.get(playbackId)?.onDemand === true;
+  }
+
   /**
    * Somebody wants to watch what is not on air. Null when no pull would bring it; else the pull begins, and the promise says within
    * ten seconds whether it plays. Costs strangers' ids one look into a map.
