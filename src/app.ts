@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import http from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { createApi, type OnAirState } from './api/index.ts';
@@ -27,6 +28,7 @@ import { type LiveStreamReading, Metrics, type Readings, ServerHealth } from './
 import { createOrigin, type Origin, Stills } from './origin/index.ts';
 import { createOutbound, type OwnListener } from './outbound/index.ts';
 import { Packager } from './packager/index.ts';
+import { Recorder } from './recorder/index.ts';
 import { Shelf } from './segments/index.ts';
 import { lockDataDir, openStore, type Store } from './store/index.ts';
 import { createWebhookSender } from './webhooks/index.ts';
@@ -142,7 +144,18 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       maxBytes: maxWindowBytes(config.liveWindowMs),
       keepAfterEndMs: KEEP_AFTER_END_MS,
     });
-    closers.push(() => shelf.close());
+    const recorder = new Recorder({
+      folder: join(dataDir, 'dvr'),
+      maxRewindMs: config.dvrMaxMs,
+      minFreeBytes: config.dvrMinFreeBytes,
+      log,
+    });
+    // What is left of another life is deleted beside all else: it may be a lot.
+    void recorder.start();
+    closers.push(
+      () => recorder.close(),
+      () => shelf.close(),
+    );
     const events = new BroadcastEventQueue({ sink: store.broadcasts, log });
     closers.push(() => events.close(FLUSH_MS));
     const registry = new LiveRegistry({
@@ -155,13 +168,14 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
         health.note(event);
       },
       onBroadcast: (broadcast) => {
-        const { playbackId, userId, liveStreamId, discontinuities } = broadcast.authorisation;
+        const { playbackId, userId, liveStreamId, discontinuities, rewindS = 0 } = broadcast.authorisation;
         const window = shelf.open({
           broadcastId: broadcast.id,
           playbackId,
           userId,
           discontinuitySequence: discontinuities,
           onDiscontinuity: () => count(liveStreamId),
+          past: recorder.open(broadcast.id, rewindS * 1000),
           onFull: () => log.warn({ broadcast: broadcast.id, liveStream: liveStreamId }, WINDOW_FULL),
         });
         const packager = new Packager(window, {
@@ -267,7 +281,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
       registry,
       log,
     });
-    const rooms: Rooms = { registry, rtmp, browsers, origin, shelf, events, feeds, players, pushes, pulls };
+    const rooms: Rooms = { registry, rtmp, browsers, origin, shelf, recorder, events, feeds, players, pushes, pulls };
     metrics = new Metrics({
       read: () => readings(rooms),
       ...(config.metricsStreams && { readLiveStreams: () => liveStreamReadings(rooms) }),
@@ -380,6 +394,7 @@ type Rooms = {
   readonly browsers: BrowserPublishers;
   readonly origin: Origin;
   readonly shelf: Shelf;
+  readonly recorder: Recorder;
   readonly events: BroadcastEventQueue;
   readonly feeds: Feeds;
   readonly players: Players;
@@ -396,7 +411,19 @@ async function mayPlay(access: PlaybackAccess, playbackId: string, query: string
 }
 
 /** What the rooms have counted, for the metrics. */
-function readings({ registry, rtmp, browsers, origin, shelf, events, feeds, players, pushes, pulls }: Rooms): Readings {
+function readings({
+  registry,
+  rtmp,
+  browsers,
+  origin,
+  shelf,
+  recorder,
+  events,
+  feeds,
+  players,
+  pushes,
+  pulls,
+}: Rooms): Readings {
   const { broadcasts, bytesIn, dropped } = registry.totals();
   const advice: Record<string, number> = Object.fromEntries(ADVICE_CODES.map((code) => [code, 0]));
   let publishers = 0;
@@ -434,6 +461,9 @@ function readings({ registry, rtmp, browsers, origin, shelf, events, feeds, play
     playlistsRenderedTotal: origin.renders,
     waiters,
     windowBytes,
+    rewindBytes: recorder.bytes,
+    rewindWrittenBytesTotal: recorder.written,
+    rewindLostTotal: recorder.lost,
     eventsWaiting: events.waiting,
     eventsDroppedTotal: events.dropped,
   };

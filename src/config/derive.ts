@@ -65,6 +65,8 @@ export function derive(values: Values, cwd: string): Config {
     partTargetMs: number('part_target_ms'),
     segmentMs: number('segment_ms'),
     liveWindowMs: number('live_window_s') * 1000,
+    dvrMaxMs: number('dvr_max_s') * 1000,
+    dvrMinFreeBytes: number('dvr_min_free_bytes'),
     httpMaxConnections: number('http_max_connections'),
     rtmpMaxConnections: number('rtmp_max_connections'),
     rtmpMaxConnectionsPerAddress: number('rtmp_max_connections_per_address'),

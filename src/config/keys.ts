@@ -38,6 +38,8 @@ export interface Config {
   readonly partTargetMs: number;
   readonly segmentMs: number;
   readonly liveWindowMs: number;
+  readonly dvrMaxMs: number;
+  readonly dvrMinFreeBytes: number;
   readonly httpMaxConnections: number;
   readonly rtmpMaxConnections: number;
   readonly rtmpMaxConnectionsPerAddress: number;
@@ -213,6 +215,19 @@ export const KEYS: readonly Key[] = [
     schema: whole(6, 3600),
     default: 15,
     description: 'Seconds of media that the live playlist holds.',
+  },
+  {
+    name: 'dvr_max_s',
+    schema: whole(0, 86_400),
+    default: 43_200,
+    description:
+      'The most seconds that viewers may go back, whatever a live stream asks for; 0: none, nothing is written.',
+  },
+  {
+    name: 'dvr_min_free_bytes',
+    schema: whole(0, Number.MAX_SAFE_INTEGER),
+    default: 1_073_741_824,
+    description: 'Bytes that stay free on the disk of data_dir: with less, what viewers may go back gets shorter.',
   },
   {
     name: 'http_max_connections',

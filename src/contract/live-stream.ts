@@ -37,7 +37,8 @@ const SETTINGS = {
   low_latency_playback: Type.Boolean({ description: 'Adds playback.ll_embed_url.' }),
   varying_rewind: Type.Integer({
     enum: [-1, 3600, 7200, 10800, 14400],
-    description: 'Seconds that a viewer can rewind.',
+    description:
+      'Seconds that a viewer can rewind while the live stream is on air; -1: none. Takes effect with the next broadcast.',
   }),
   playback_policy: Type.Unsafe<'public' | 'signed'>(
     Type.String({

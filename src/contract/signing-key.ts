@@ -45,6 +45,7 @@ export const NewSigningKey = Type.Object(
 export type NewSigningKey = Static<typeof NewSigningKey>;
 
 export const SigningKeyList = listOf(SigningKey, 'SigningKeyList');
+export type SigningKeyList = Static<typeof SigningKeyList>;
 
 /** The body of POST /live_streams/{id}/playback_tokens. */
 export const PlaybackTokenCreate = Type.Object(

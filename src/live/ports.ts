@@ -26,6 +26,8 @@ export interface Authorisation {
   readonly priority?: 0 | 1;
   /** Whether a backup encoder gives the live stream back when the primary returns (`settings.backup_encoder`). Absent: it does. */
   readonly giveBack?: boolean;
+  /** Seconds that viewers may go back (`settings.varying_rewind`). Absent: none. */
+  readonly rewindS?: number;
 }
 
 /** `unknown` covers an unknown key and a wrong password alike; `disabled` is only said to who knows the password. */

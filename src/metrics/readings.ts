@@ -26,6 +26,11 @@ export interface Readings {
   /** What platforms and players have still to take, and what the next player begins with. */
   readonly feedBytes: number;
   readonly windowBytes: number;
+  /** On disk, for viewers who go back. */
+  readonly rewindBytes: number;
+  readonly rewindWrittenBytesTotal: number;
+  /** Segments that could not be kept for them. */
+  readonly rewindLostTotal: number;
   /** By state, as platforms show it. */
   readonly pushes: Readonly<Record<string, number>>;
   readonly pushBytesTotal: number;
@@ -88,6 +93,12 @@ export function addReadings(registry: Registry, read: () => Readings): () => voi
   const rendered = total('playlists_rendered', 'Playlists made; each serves all who ask for it.');
   const waiters = gauge('playback_waiting', 'Playback requests that are held until their part exists.');
   const windowBytes = gauge('window_bytes', 'Media held in memory for viewers.');
+  const rewindBytes = gauge('rewind_bytes', 'Media held on disk for viewers who go back.');
+  const rewindWritten = total('rewind_written_bytes', 'Bytes written for viewers who go back.');
+  const rewindLost = total(
+    'rewind_lost_segments',
+    'Segments that the disk did not take in time: their rewinds began anew.',
+  );
   const players = gauge('players', 'Players over RTMP and HTTP-FLV.');
   const playerBytes = total('player_bytes', 'Bytes sent to players over RTMP and HTTP-FLV.');
   const playerDropped = total('player_dropped_frames', 'Frames that players over RTMP and HTTP-FLV were too slow for.');
@@ -118,6 +129,9 @@ export function addReadings(registry: Registry, read: () => Readings): () => voi
     set(rendered, now.playlistsRenderedTotal);
     waiters.set(now.waiters);
     windowBytes.set(now.windowBytes);
+    rewindBytes.set(now.rewindBytes);
+    set(rewindWritten, now.rewindWrittenBytesTotal);
+    set(rewindLost, now.rewindLostTotal);
     players.set(now.players);
     set(playerBytes, now.playerBytesTotal);
     set(playerDropped, now.playerDroppedFramesTotal);

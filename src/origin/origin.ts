@@ -1,12 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ClientAddress, forLog, type Logger } from '../base/index.ts';
 import type { Verdict, ViewerFacts } from '../live/index.ts';
-import type { LiveWindow, Shelf } from '../segments/index.ts';
+import type { LiveWindow, Shelf, StoredMedia } from '../segments/index.ts';
 import type { Audience } from './audience.ts';
 import { type Access, Gate } from './gate.ts';
 import { Pages } from './pages.ts';
 import { PlaylistCache } from './playlist-cache.ts';
-import { sendError, sendMedia, sendNothing, sendPreflight } from './respond.ts';
+import { sendError, sendMedia, sendNothing, sendPreflight, sendStored } from './respond.ts';
 import {
   assetName,
   isAccountPage,
@@ -226,8 +226,28 @@ export function createOrigin(options: OriginOptions): Origin {
     else if (route.kind === 'part') new PartRequest(req, res, window, route, audience, shared).start();
     else {
       const chunks = route.kind === 'init' ? initChunks(window, route) : segmentChunks(window, route);
+      const stored = chunks || route.kind === 'init' ? undefined : window.stored(route.number, route.rendition);
       if (chunks) audience.sent(sendMedia(req, res, MEDIA_TYPES[route.rendition], mediaEtag(route), chunks, shared));
+      else if (stored) void serveStored(req, res, route, stored, audience, shared);
       else sendError(res, 404);
+    }
+  };
+
+  /** From the disk: whoever asks for it waits for it, and nobody else does. */
+  const serveStored = async (
+    req: IncomingMessage,
+    res: ServerResponse,
+    route: Route,
+    stored: StoredMedia,
+    audience: Audience,
+    shared: boolean,
+  ) => {
+    try {
+      audience.sent(await sendStored(req, res, MEDIA_TYPES[route.rendition], mediaEtag(route), stored, shared));
+    } catch (error) {
+      // Deleted in the same moment, or a disk that does not answer: for players both are a segment that is not there.
+      log.debug({ reason: (error as Error).message }, 'a segment of the rewind could not be read');
+      if (!res.headersSent) sendError(res, 404);
     }
   };
 

@@ -1,7 +1,8 @@
 import { gzipSync } from 'node:zlib';
-import { renderMediaPlaylist, renderMultivariant, skippableSegments } from '../formats/m3u8/index.ts';
-import type { LiveWindow } from '../segments/index.ts';
+import { type MediaPlaylist, renderAround, renderMultivariant, skippableSegments } from '../formats/m3u8/index.ts';
+import type { LiveWindow, PastBlock } from '../segments/index.ts';
 import { mediaPlaylist, multivariantPlaylist } from './playlist-model.ts';
+import { gzipOf, type Piece, PlaylistPieces, settledBlocks } from './playlist-pieces.ts';
 import { type Headers, PLAYLIST_TYPE, SHARED_HEADERS } from './respond.ts';
 
 /** How long an answer may be kept by caches. */
@@ -13,27 +14,45 @@ const MAX_STRING = 15_000;
 /** One text, rendered once, with its gzip form made when the first client takes it; the same bytes go to everybody. */
 export class RenderedPlaylist {
   readonly etag: string;
-  /** A short text is kept as a string: node sends it with its header in one piece, cheaper than a Buffer of that size. */
-  readonly identity: string | Buffer;
+  readonly #head: string;
+  /** What stands between head and tail, and in other playlists too. */
+  readonly #pieces: readonly Piece[];
+  readonly #tail: string;
   readonly #targetDurationS: number;
+  #identity: string | Buffer | null = null;
   #gzip: Buffer | null = null;
   readonly #headers = new Map<string, Headers>();
 
-  constructor(text: string, etag: string, targetDurationS: number) {
-    this.identity = text.length <= MAX_STRING ? text : Buffer.from(text, 'latin1');
+  constructor(head: string, pieces: readonly Piece[], tail: string, etag: string, targetDurationS: number) {
+    this.#head = head;
+    this.#pieces = pieces;
+    this.#tail = tail;
     // Weak: one name for the plain and the compressed form.
     this.etag = `W/"${etag}"`;
     this.#targetDurationS = targetDurationS;
   }
 
+  /** A short text is kept as a string: node sends it with its header in one piece, cheaper than a Buffer of that size. */
+  get identity(): string | Buffer {
+    if (this.#identity !== null) return this.#identity;
+    const text = this.#head + this.#tail;
+    if (this.#pieces.length === 0) this.#identity = text.length <= MAX_STRING ? text : Buffer.from(text, 'latin1');
+    else {
+      const middle = this.#pieces.map((piece) => piece.text);
+      this.#identity = Buffer.concat([Buffer.from(this.#head, 'latin1'), ...middle, Buffer.from(this.#tail, 'latin1')]);
+    }
+    return this.#identity;
+  }
+
   /** This with a viewer's session where reloads will carry it along: for no other viewer, and for no cache. */
   forSession(session: string): RenderedPlaylist {
     const text = this.identity.toString('latin1').replace(/^main\.m3u8$/m, `$&?_session=${session}`);
-    return new RenderedPlaylist(text, this.etag.slice(3, -1), this.#targetDurationS);
+    return new RenderedPlaylist(text, [], '', this.etag.slice(3, -1), this.#targetDurationS);
   }
 
   get gzip(): Buffer {
-    return (this.#gzip ??= gzipSync(this.identity));
+    return (this.#gzip ??=
+      this.#pieces.length > 0 ? gzipOf(this.#head, this.#pieces, this.#tail) : gzipSync(this.identity));
   }
 
   headers(freshness: Freshness, gzip: boolean): Headers {
@@ -71,6 +90,7 @@ interface Rendered {
 class WindowPlaylists {
   readonly main: Rendered = { version: -1, full: null, delta: null };
   readonly audio: Rendered = { version: -1, full: null, delta: null };
+  readonly pieces = { main: new PlaylistPieces(), audio: new PlaylistPieces() };
   readonly multivariant: Rendered = { version: -1, full: null, delta: null };
 }
 
@@ -84,11 +104,15 @@ export class PlaylistCache {
   media(window: LiveWindow, rendition: 'main' | 'audio', skip: boolean): RenderedPlaylist {
     const rendered = this.#current(window, rendition);
     if (skip ? !rendered.delta : !rendered.full) {
-      const model = mediaPlaylist(window, rendition);
-      const delta = skip && skippableSegments(model) > 0;
-      if (delta) rendered.delta = this.#render(window, renderMediaPlaylist(model, { skip }), `${rendition}-delta`);
-      else {
-        rendered.full ??= this.#render(window, renderMediaPlaylist(model, { skip: false }), rendition);
+      const settled = settledBlocks(window);
+      const model = mediaPlaylist(window, rendition, settled);
+      const blocks = window.past.slice(0, settled);
+      if (skip && (skippableSegments(model) > 0 || (settled > 0 && !model.endList))) {
+        const segments = blocks.reduce((sum, { listed }) => sum + listed, 0);
+        const [head, tail] = renderAround(model, { skip, earlier: { segments, map: null } });
+        rendered.delta = this.#render(window, head, [], tail, `${rendition}-delta`);
+      } else {
+        rendered.full ??= this.#full(window, rendition, model, blocks);
         if (skip) rendered.delta = rendered.full;
       }
     }
@@ -97,13 +121,29 @@ export class PlaylistCache {
 
   multivariant(window: LiveWindow): RenderedPlaylist {
     const rendered = this.#current(window, 'multivariant');
-    return (rendered.full ??= this.#render(window, renderMultivariant(multivariantPlaylist(window)), 'index'));
+    return (rendered.full ??= this.#render(window, renderMultivariant(multivariantPlaylist(window)), [], '', 'index'));
   }
 
-  #current(window: LiveWindow, name: keyof WindowPlaylists): Rendered {
+  #full(
+    window: LiveWindow,
+    rendition: 'main' | 'audio',
+    model: MediaPlaylist,
+    blocks: readonly PastBlock[],
+  ): RenderedPlaylist {
+    const { pieces, map } = this.#of(window).pieces[rendition].of(window, rendition, blocks);
+    const segments = blocks.reduce((sum, { listed }) => sum + listed, 0);
+    const [head, tail] = renderAround(model, { skip: false, earlier: { segments, map } });
+    return this.#render(window, head, pieces, tail, rendition);
+  }
+
+  #of(window: LiveWindow): WindowPlaylists {
     let playlists = this.#windows.get(window);
     if (!playlists) this.#windows.set(window, (playlists = new WindowPlaylists()));
-    const rendered = playlists[name];
+    return playlists;
+  }
+
+  #current(window: LiveWindow, name: 'main' | 'audio' | 'multivariant'): Rendered {
+    const rendered = this.#of(window)[name];
     if (rendered.version !== window.version) {
       rendered.version = window.version;
       rendered.full = rendered.delta = null;
@@ -111,8 +151,9 @@ export class PlaylistCache {
     return rendered;
   }
 
-  #render(window: LiveWindow, text: string, name: string): RenderedPlaylist {
+  #render(window: LiveWindow, head: string, pieces: readonly Piece[], tail: string, name: string): RenderedPlaylist {
     this.renders++;
-    return new RenderedPlaylist(text, `${window.broadcastId}-${window.version}-${name}`, window.targetDurationS);
+    const etag = `${window.broadcastId}-${window.version}-${name}`;
+    return new RenderedPlaylist(head, pieces, tail, etag, window.targetDurationS);
   }
 }

@@ -6,7 +6,7 @@ import type {
   RenditionReport,
   Variant,
 } from '../formats/m3u8/index.ts';
-import type { LiveWindow, WindowSegment } from '../segments/index.ts';
+import type { LiveWindow, PastBlock, WindowSegment } from '../segments/index.ts';
 import { initName, partName, segmentName } from './route.ts';
 
 /** 9 is what a delta update needs (RFC 8216bis 8); the same in every playlist, so that it never changes. */
@@ -15,17 +15,27 @@ const VERSION = 9;
 /** Whether the rendition has, or had, media in the window. An audio playlist exists only then. */
 export function hasRendition(window: LiveWindow, rendition: 'main' | 'audio'): boolean {
   if (rendition === 'main') return window.start !== null;
-  return window.start?.audio != null || window.listed().some((segment) => segment.start.audio !== null);
+  const { start, past } = window;
+  return (
+    start?.audio != null ||
+    window.listed().some((segment) => segment.start.audio !== null) ||
+    past.some((block) => block.audio)
+  );
 }
 
 /** EXT-X-INDEPENDENT-SEGMENTS: true unless a publisher without key frames made the packager cut elsewhere. */
 export function independentSegments(window: LiveWindow): boolean {
   const independent = (segment: WindowSegment): boolean => segment.parts[0].independent;
+  if (window.past.some((block) => !block.independent)) return false;
   return window.listed().every(independent) && (!window.inProgress?.parts.length || independent(window.inProgress));
 }
 
-/** What the Media Playlist of one rendition says now. */
-export function mediaPlaylist(window: LiveWindow, rendition: 'main' | 'audio'): MediaPlaylist {
+/**
+ * What the Media Playlist of one rendition says now, without the first `earlier` blocks of the past, which are rendered apart. Its
+ * media sequence is that of the whole.
+ */
+export function mediaPlaylist(window: LiveWindow, rendition: 'main' | 'audio', earlier = 0): MediaPlaylist {
+  const { past } = window;
   const listed = window.listed();
   const inProgress = window.inProgress?.parts.length ? window.inProgress : null;
   const targetUs = window.targetDurationS * 1e6;
@@ -37,6 +47,7 @@ export function mediaPlaylist(window: LiveWindow, rendition: 'main' | 'audio'): 
     segments[i] = mediaSegment(window, listed[i], rendition, !window.ended && fromEndUs <= 3 * targetUs);
     fromEndUs += listed[i].durationUs;
   }
+  segments.unshift(...past.slice(earlier).flatMap((block) => pastSegments(window, rendition, block)));
   if (inProgress) segments.push(mediaSegment(window, inProgress, rendition, true));
   const next = window.inProgress;
   return {
@@ -50,7 +61,7 @@ export function mediaPlaylist(window: LiveWindow, rendition: 'main' | 'audio'): 
       partHoldBackUs: 3 * window.partTargetUs,
     },
     partTargetUs: window.partTargetUs,
-    mediaSequence: listed.length > 0 ? listed[0].msn : window.nextMsn,
+    mediaSequence: past[0]?.firstMsn ?? (listed.length > 0 ? listed[0].msn : window.nextMsn),
     discontinuitySequence: window.discontinuitySequence,
     skippedSegments: 0,
     segments,
@@ -58,6 +69,24 @@ export function mediaPlaylist(window: LiveWindow, rendition: 'main' | 'audio'): 
     renditionReports: renditionReports(window, rendition, inProgress ?? listed[listed.length - 1]),
     endList: window.ended,
   };
+}
+
+/** How a block's segments are listed: as they were when they left memory, so that nothing changes in a playlist but its ends. */
+export function pastSegments(window: LiveWindow, rendition: 'main' | 'audio', block: PastBlock): MediaSegment[] {
+  const id = window.broadcastId;
+  return Array.from({ length: block.listed }, (_, i) => {
+    const segment = block.segment(i);
+    const gap = rendition === 'audio' && !segment.audio;
+    return {
+      uri: segmentName(id, rendition, segment.msn),
+      durationUs: segment.durationUs,
+      discontinuity: segment.discontinuity,
+      dateTimeUs: segment.dateTimeUs,
+      map: gap ? null : initName(id, rendition, segment.run),
+      gap,
+      parts: [],
+    };
+  });
 }
 
 function mediaSegment(

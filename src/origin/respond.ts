@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { StoredMedia } from '../segments/index.ts';
 
 /** Names and values in turn: node writes such a list as it is. */
 export type Headers = string[];
@@ -114,33 +115,99 @@ export function sendMedia(
 ): number {
   let length = 0;
   for (const chunk of chunks) length += chunk.length;
+  const answer = mediaAnswer(req, type, etag, length, shared);
+  if (answer.status === 304) sendNotModified(res, answer.headers);
+  else if (answer.status === 416) res.writeHead(416, answer.headers).end();
+  else {
+    res.writeHead(answer.status, answer.headers);
+    writeChunks(res, answer.status === 206 ? slice(chunks, answer.from, answer.to) : chunks);
+    watchUnread(req);
+  }
+  return req.method === 'HEAD' ? 0 : answer.to - answer.from;
+}
+
+/** So much of a stored segment is in memory at a time, for each who takes it. */
+const SLICE_BYTES = 1 << 18;
+
+/**
+ * The same for media outside of memory. Resolves with the bytes handed over when all is sent, or who asked is gone.
+ * @throws Error when it cannot be read; then nothing is answered, or the connection is cut.
+ */
+export async function sendStored(
+  req: IncomingMessage,
+  res: ServerResponse,
+  type: string,
+  etag: string,
+  stored: StoredMedia,
+  shared: boolean,
+): Promise<number> {
+  const { status, headers, from, to } = mediaAnswer(req, type, etag, stored.length, shared);
+  if (status === 304) sendNotModified(res, headers);
+  else if (status === 416 || req.method === 'HEAD') res.writeHead(status, headers).end();
+  else {
+    const media = await stored.open();
+    let sent = from;
+    try {
+      while (sent < to && !req.socket.destroyed) {
+        const slice = await media.read(sent, Math.min(SLICE_BYTES, to - sent));
+        if (req.socket.destroyed) break;
+        if (!res.headersSent) res.writeHead(status, headers);
+        sent += slice.length;
+        if (sent === to) res.end(slice);
+        else if (!res.write(slice)) await taken(req, res);
+      }
+    } catch (error) {
+      if (res.headersSent) res.destroy();
+      throw error;
+    } finally {
+      media.close();
+    }
+    watchUnread(req);
+    return sent - from;
+  }
+  return 0;
+}
+
+/** Resolves when the connection has taken what was written, or is gone. */
+function taken(req: IncomingMessage, res: ServerResponse): Promise<void> {
+  watchUnread(req);
+  return new Promise((resolve) => {
+    const done = () => {
+      res.off('drain', done);
+      req.socket.off('close', done);
+      resolve();
+    };
+    if (req.socket.destroyed) return resolve();
+    res.on('drain', done);
+    req.socket.on('close', done);
+  });
+}
+
+/** What a request for `length` bytes of media is answered; of its body the bytes between `from` and `to`. */
+function mediaAnswer(
+  req: IncomingMessage,
+  type: string,
+  etag: string,
+  length: number,
+  shared: boolean,
+): { readonly status: 200 | 206 | 304 | 416; readonly headers: Headers; readonly from: number; readonly to: number } {
   const headers: Headers = ['Content-Type', type, 'Cache-Control', shared ? IMMUTABLE : PRIVATE];
   headers.push('ETag', etag, 'Accept-Ranges', 'bytes');
   headers.push(...SHARED_HEADERS);
-  if (isFresh(req, etag)) {
-    sendNotModified(res, headers);
-    return 0;
-  }
+  if (isFresh(req, etag)) return { status: 304, headers, from: 0, to: 0 };
   const range = req.headers.range === undefined ? null : parseRange(req, etag, length);
   if (range === 'unsatisfiable') {
     headers[3] = 'no-store';
     headers.push('Content-Range', `bytes */${length}`, 'Content-Length', '0');
-    res.writeHead(416, headers).end();
-    return 0;
+    return { status: 416, headers, from: 0, to: 0 };
   }
   if (range) {
     headers.push('Content-Range', `bytes ${range.from}-${range.to - 1}/${length}`);
     headers.push('Content-Length', String(range.to - range.from));
-    res.writeHead(206, headers);
-    writeChunks(res, slice(chunks, range.from, range.to));
-  } else {
-    headers.push('Content-Length', String(length));
-    res.writeHead(200, headers);
-    writeChunks(res, chunks);
+    return { status: 206, headers, ...range };
   }
-  watchUnread(req);
-  if (req.method === 'HEAD') return 0;
-  return range ? range.to - range.from : length;
+  headers.push('Content-Length', String(length));
+  return { status: 200, headers, from: 0, to: length };
 }
 
 function writeChunks(res: ServerResponse, chunks: readonly Buffer[]): void {

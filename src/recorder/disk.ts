@@ -1,5 +1,6 @@
 import { type FileHandle, mkdir, open, rm, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { monotonicMs } from '../base/index.ts';
 import type { OpenMedia, StoredMedia } from '../segments/index.ts';
 import { Turns } from './turns.ts';
@@ -29,6 +30,19 @@ export class Disk {
     return this.#freeBytes;
   }
 
+  /** @throws Error when the folder can neither be made nor is there. */
+  async prepare(): Promise<void> {
+    await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+  }
+
+  /** Resolves when all that was begun is done, or after `atMostMs`. */
+  async settled(atMostMs: number): Promise<void> {
+    const waiting = new AbortController();
+    const over = delay(atMostMs, undefined, { signal: waiting.signal }).catch(() => {});
+    await Promise.race([this.#writes.run(async () => {}), over]);
+    waiting.abort();
+  }
+
   create(path: string): Promise<FileHandle> {
     return this.#writes.run(async () => {
       await mkdir(dirname(path), { recursive: true });
@@ -49,7 +63,10 @@ export class Disk {
   /** Asks anew what is free, unless that was just done. @throws Error when it cannot be known. */
   async measure(): Promise<void> {
     if (monotonicMs() - this.#askedMs < ASK_FREE_MS) return;
-    const { bavail, bsize } = await this.#writes.run(() => statfs(this.#folder));
+    const { bavail, bsize } = await this.#writes.run(async () => {
+      await this.prepare();
+      return statfs(this.#folder);
+    });
     this.#askedMs = monotonicMs();
     this.#freeBytes = bavail * bsize;
   }

@@ -17,7 +17,9 @@ export interface RewindOptions {
   readonly minFreeBytes: number;
   readonly blockSegments: number;
   /** Whether the disk takes what is written, each time that this changes, and of each segment that was lost. */
-  readonly onState: (rewind: Rewind, state: 'failing' | 'well' | 'lost', reason: string) => void;
+  readonly onState: (state: 'failing' | 'well' | 'lost', reason: string) => void;
+  readonly onWritten: (bytes: number) => void;
+  readonly onClose: () => void;
 }
 
 /**
@@ -25,7 +27,6 @@ export interface RewindOptions {
  * written is the window itself, and holds nothing that is not held anyway.
  */
 export class Rewind implements Past {
-  readonly broadcastId: string;
   readonly #folder: string;
   readonly #rewindMs: number;
   readonly #options: RewindOptions;
@@ -42,8 +43,7 @@ export class Rewind implements Past {
   #tight = false;
   #closed = false;
 
-  constructor(broadcastId: string, folder: string, rewindMs: number, options: RewindOptions) {
-    this.broadcastId = broadcastId;
+  constructor(folder: string, rewindMs: number, options: RewindOptions) {
     this.#folder = folder;
     this.#rewindMs = rewindMs;
     this.#options = options;
@@ -92,11 +92,12 @@ export class Rewind implements Past {
     this.#pending.length = this.#blocks.length = this.#leaving.length = 0;
     this.#listed = [];
     if (!this.#writing) this.#dispose();
+    this.#options.onClose();
   }
 
   #takeIn(segment: WindowSegment): number {
-    const block = this.#blocks.find(({ firstMsn, listed }) => firstMsn + listed === segment.msn);
-    if (block && segment.msn < block.nextMsn) {
+    const block = this.#blocks.find(({ firstMsn, nextMsn }) => segment.msn >= firstMsn && segment.msn < nextMsn);
+    if (block) {
       block.list();
       return 0;
     }
@@ -106,7 +107,7 @@ export class Rewind implements Past {
     this.#seal();
     let breaks = segment.discontinuity ? 1 : 0;
     while (this.#blocks[0] && this.#blocks[0].firstMsn < segment.msn) breaks += this.#drop(this.#blocks[0], 0);
-    this.#options.onState(this, 'lost', 'a segment was not written in time: the rewind begins anew');
+    this.#options.onState('lost', 'a segment was not written in time: the rewind begins anew');
     return breaks;
   }
 
@@ -173,23 +174,30 @@ export class Rewind implements Past {
     if (this.#pending[0] !== segment) return;
     if (file.block.count === 0) this.#blocks.push(file.block);
     file.block.add(segment, sum(main), sum(audio));
+    this.#options.onWritten(sum(main) + sum(audio));
   }
 
   #written(segment: WindowSegment): void {
     this.#writing = null;
-    if (this.#closed) return this.#dispose();
+    if (this.#closed) {
+      this.#dispose();
+      return;
+    }
     if (this.#pending[0] === segment) this.#pending.shift();
-    if (this.#failing) this.#options.onState(this, 'well', 'segments are written again');
+    if (this.#failing) this.#options.onState('well', 'segments are written again');
     this.#failing = false;
     this.#pump();
   }
 
   #failed(error: Error): void {
     this.#writing = null;
-    if (this.#closed) return this.#dispose();
+    if (this.#closed) {
+      this.#dispose();
+      return;
+    }
     this.#seal();
     this.#tight = true;
-    if (!this.#failing) this.#options.onState(this, 'failing', error.message);
+    if (!this.#failing) this.#options.onState('failing', error.message);
     this.#failing = true;
     this.#retry = setTimeout(() => {
       this.#retry = undefined;

@@ -1,5 +1,6 @@
 import { monotonicMs } from '../base/index.ts';
 import { Bandwidth } from './bandwidth.ts';
+import type { Past, PastBlock, StoredMedia } from './past.ts';
 import type { Part, PartSink, RunStart } from './types.ts';
 import { type Waiter, Waiters } from './waiters.ts';
 import type { WindowSegment } from './window-segment.ts';
@@ -25,6 +26,8 @@ export interface LiveWindowOptions {
   readonly minWindowMs: number;
   /** Above this many bytes of parts the oldest segments go, listed or not. */
   readonly maxBytes: number;
+  /** Where segments go that leave memory and stay listed (DVR). Absent: nowhere. Closed by `close`. */
+  readonly past?: Past | null;
   /** A run begins: its first segment carries EXT-X-DISCONTINUITY. */
   readonly onDiscontinuity?: () => void;
   /** Once, when `maxBytes` has made a segment go before its time. */
@@ -131,7 +134,11 @@ export class LiveWindow implements PartSink {
   get runs(): number {
     return this.#run + 1;
   }
-  /** The longest playlist so far, in milliseconds: so long its segments stay after it. */
+  /** What the playlist lists before `listed()`, from outside of memory; empty where no past is kept. */
+  get past(): readonly PastBlock[] {
+    return this.#options.past?.blocks ?? [];
+  }
+  /** The longest stretch of the playlist in memory so far, in milliseconds: so long its segments stay after it. */
   get longestMs(): number {
     return this.#longestUs / 1000;
   }
@@ -144,7 +151,7 @@ export class LiveWindow implements PartSink {
     return this.#listedFrom < this.#held.length;
   }
 
-  /** The complete segments of the playlist, oldest first. */
+  /** The complete segments of the playlist that are in memory, oldest first. */
   listed(): readonly WindowSegment[] {
     return this.#held.slice(this.#listedFrom);
   }
@@ -153,6 +160,11 @@ export class LiveWindow implements PartSink {
   segment(msn: number): WindowSegment | undefined {
     if (msn === this.#nextMsn) return this.#open ?? undefined;
     return this.#held.length > 0 ? this.#held[msn - this.#held[0].msn] : undefined;
+  }
+
+  /** A segment's bytes outside of memory. */
+  stored(msn: number, rendition: 'main' | 'audio'): StoredMedia | undefined {
+    return this.#options.past?.find(msn, rendition);
   }
 
   /** The initialization segment of a run; undefined when no segment of that run can be fetched any more. */
@@ -224,6 +236,7 @@ export class LiveWindow implements PartSink {
     if (!segment || segment.parts.length === 0) return;
     segment.complete = true;
     this.#held.push(segment);
+    this.#options.past?.keep(segment);
     this.#listedUs += segment.durationUs;
     for (const rendition of ['main', 'audio'] as const) {
       this.#bandwidth[rendition].add(this.#held, this.#listedFrom, rendition, this.#targetDurationS);
@@ -251,6 +264,11 @@ export class LiveWindow implements PartSink {
     this.#ended = true;
     this.#changed();
     this.#options.onEnd?.(this);
+  }
+
+  /** Nobody can want it any more. */
+  close(): void {
+    this.#options.past?.close();
   }
 
   #begin(start: RunStart): void {
@@ -289,7 +307,8 @@ export class LiveWindow implements PartSink {
   #unlist(): void {
     const segment = this.#held[this.#listedFrom++];
     this.#listedUs -= segment.durationUs;
-    if (segment.discontinuity) this.#discontinuitySequence++;
+    const { past } = this.#options;
+    this.#discontinuitySequence += past ? past.take(segment) : Number(segment.discontinuity);
     // RFC 8216bis 6.2.2: its duration plus that of the longest playlist that listed it.
     segment.expiresMs = this.#clock() + (segment.durationUs + this.#longestUs) / 1000;
   }
@@ -298,7 +317,7 @@ export class LiveWindow implements PartSink {
     const segment = this.#held.shift()!;
     this.#listedFrom--;
     this.#bytes -= segment.bytes;
-    const oldestRun = this.#held[0]?.run ?? this.#run;
+    const oldestRun = this.#options.past?.oldestRun ?? this.#held[0]?.run ?? this.#run;
     for (const run of this.#starts.keys()) if (run < oldestRun) this.#starts.delete(run);
   }
 

@@ -1,4 +1,5 @@
 import { LiveWindow } from './live-window.ts';
+import type { Past } from './past.ts';
 
 /** What holds for every window. */
 export interface ShelfOptions {
@@ -54,6 +55,8 @@ export class Shelf {
     readonly onDiscontinuity?: () => void;
     /** Told once, when `maxBytes` has made a segment go before its time: the window is shorter than asked for. */
     readonly onFull?: () => void;
+    /** What keeps its segments beyond the window in memory; closed with the window. */
+    readonly past?: Past | null;
   }): LiveWindow {
     const { discontinuitySequence, ...names } = broadcast;
     const place = this.#places.get(broadcast.playbackId) ?? { current: null, earlier: new Set() };
@@ -100,6 +103,7 @@ export class Shelf {
   /** Ends what is on air and forgets everything. */
   close(): void {
     for (const place of this.#places.values()) place.current?.end();
+    for (const window of this.windows()) window.close();
     for (const timer of this.#timers) clearTimeout(timer);
     this.#timers.clear();
     this.#places.clear();
@@ -113,6 +117,7 @@ export class Shelf {
     this.#floor = Math.max(this.#floor, window.nextMsn);
     this.#later(window.longestMs * 2, () => {
       place.earlier.delete(window);
+      window.close();
       if (!place.current && place.earlier.size === 0) this.#places.delete(window.playbackId);
     });
   }

@@ -35,6 +35,10 @@ export const previousPasswordPurpose = (id: string): string => `live_stream.prev
 export const backupPasswordPurpose = (id: string): string => `live_stream.backup_password:${id}`;
 export const settingsPurpose = (id: string): string => `live_stream.settings:${id}`;
 
+/** What an authorisation says of going back. -1 is off, and so is nothing. */
+export const rewindOf = ({ varying_rewind: rewindS = -1 }: Settings): { readonly rewindS?: number } =>
+  rewindS > 0 ? { rewindS } : {};
+
 /** The row as it is inserted; its secrets sealed. */
 export function toColumns(row: LiveStreamRow, secrets: SecretBox): Insertable<LiveStreamsTable> {
   return {

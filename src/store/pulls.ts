@@ -2,7 +2,7 @@ import type { Kysely, Selectable } from 'kysely';
 import type { SecretBox } from '../base/index.ts';
 import type { Settings } from '../contract/index.ts';
 import type { PullSource, PullTarget } from '../live/index.ts';
-import { settingsPurpose } from './live-stream-row.ts';
+import { rewindOf, settingsPurpose } from './live-stream-row.ts';
 import type { LiveStreamsTable, Tables } from './schema.ts';
 
 const COLUMNS = ['id', 'playback_id', 'user_id', 'settings', 'discontinuities'] as const;
@@ -65,7 +65,7 @@ export class PullStore implements PullSource {
   #toTarget(row: Pick<Selectable<LiveStreamsTable>, (typeof COLUMNS)[number]>): PullTarget {
     const { id: liveStreamId, playback_id: playbackId, user_id: userId, discontinuities } = row;
     const settings: Settings = JSON.parse(this.#secrets.open(row.settings, settingsPurpose(liveStreamId)));
-    const authorisation = { liveStreamId, playbackId, userId, discontinuities };
+    const authorisation = { liveStreamId, playbackId, userId, discontinuities, ...rewindOf(settings) };
     return { authorisation, pullingMode: settings.pulling_mode ?? {} };
   }
 }

@@ -18,7 +18,13 @@ import { type DeliveryLog, DeliveryLogStore } from './delivery-log.ts';
 import { EventStore, type Events } from './events.ts';
 import { type Idempotency, IdempotencyStore } from './idempotency.ts';
 import { InvitationStore, type Invitations } from './invitations.ts';
-import { backupPasswordPurpose, passwordPurpose, previousPasswordPurpose, settingsPurpose } from './live-stream-row.ts';
+import {
+  backupPasswordPurpose,
+  passwordPurpose,
+  previousPasswordPurpose,
+  rewindOf,
+  settingsPurpose,
+} from './live-stream-row.ts';
 import { LiveStreamStore, type LiveStreams } from './live-streams.ts';
 import { migrate } from './migrate.ts';
 import { Nodes } from './nodes.ts';
@@ -272,7 +278,8 @@ class SqlStore implements Store {
     const settings: Settings = JSON.parse(this.#secrets.open(row.settings, settingsPurpose(row.id)));
     const priority = right[0] || right[1] ? 0 : 1;
     const giveBack = settings.backup_encoder?.give_back ?? true;
-    return { ok: true, authorisation: { liveStreamId, playbackId, userId, discontinuities, priority, giveBack } };
+    const names = { liveStreamId, playbackId, userId, discontinuities };
+    return { ok: true, authorisation: { ...names, priority, giveBack, ...rewindOf(settings) } };
   }
 
   onEvent(listener: () => void): () => void {

@@ -4,7 +4,7 @@ import { type AddressInfo, connect } from 'node:net';
 import { createLogger } from '../../src/base/index.ts';
 import { type MediaPlaylist, parseMediaPlaylist } from '../../src/formats/m3u8/index.ts';
 import { createOrigin, type Origin, type OriginOptions } from '../../src/origin/index.ts';
-import { type LiveWindow, type RunStart, Shelf } from '../../src/segments/index.ts';
+import { type LiveWindow, type Past, type RunStart, Shelf } from '../../src/segments/index.ts';
 
 export const PLAYBACK_ID = `lv_${'0123456789abcdef'.repeat(2)}`;
 export const USER_ID = 'abcdefabcdefabcdefabcdef';
@@ -31,6 +31,7 @@ export class OnAir {
   readonly origin: Origin;
   readonly server: Server;
   window!: LiveWindow;
+  readonly #past: ((broadcastId: string) => Past | null) | undefined;
   /** Parts pushed so far: numbers their bytes. */
   #parts = 0;
 
@@ -40,11 +41,19 @@ export class OnAir {
       access?: OriginOptions['access'];
       publicUrl?: string;
       minWindowMs?: number;
+      maxBytes?: number;
+      /** What keeps segments beyond the window. */
+      past?: (broadcastId: string) => Past | null;
       maxSessions?: number;
       clock?: () => number;
     } = {},
   ) {
-    this.shelf = new Shelf({ minWindowMs: options.minWindowMs ?? 0, maxBytes: 1 << 28, keepAfterEndMs: 60_000 });
+    this.#past = options.past;
+    this.shelf = new Shelf({
+      minWindowMs: options.minWindowMs ?? 0,
+      maxBytes: options.maxBytes ?? 1 << 28,
+      keepAfterEndMs: 60_000,
+    });
     this.origin = createOrigin({
       shelf: this.shelf,
       publicUrl: options.publicUrl ?? 'https://live.example.net',
@@ -67,7 +76,8 @@ export class OnAir {
 
   /** Opens the broadcast and begins its first run. */
   begin(broadcastId = BROADCAST_ID, start: Partial<RunStart> = {}, targetDurationS = 2): LiveWindow {
-    this.window = this.shelf.open({ broadcastId, playbackId: PLAYBACK_ID, userId: USER_ID, discontinuitySequence: 8 });
+    const names = { broadcastId, playbackId: PLAYBACK_ID, userId: USER_ID };
+    this.window = this.shelf.open({ ...names, discontinuitySequence: 8, past: this.#past?.(broadcastId) });
     this.window.open({ targetDurationS, partTargetUs: PART_US });
     this.run(start);
     return this.window;

@@ -101,7 +101,8 @@ async function go(page: Page, path: string, title: string): Promise<void> {
 /** What a line of the dialog holds; a secret is shown first. */
 async function line(page: Page, label: string): Promise<string> {
   const box = dialog(page);
-  if (label === 'Secret') await box.getByRole('button', { name: 'Show secret' }).click();
+  if (label === 'Secret' || label === 'Private key')
+    await box.getByRole('button', { name: `Show ${label.toLowerCase()}` }).click();
   const text = await box.getByText(label, { exact: true }).locator('..').locator('code').textContent();
   assert.doesNotMatch(text!, /•/);
   return text!;
@@ -131,6 +132,21 @@ test('people, tokens and webhooks are looked after in the dashboard', async () =
   await answer(page, 'Revoke');
   await page.getByText(id).waitFor({ state: 'detached' });
   assert.equal(await use(), 401);
+
+  // Signing keys: made, the private half seen once, deleted.
+  await press(page, 'New signing key');
+  await dialog(page).getByLabel('Name').fill(`Tickets ${HOSTILE}`);
+  await dialog(page).getByLabel('Algorithm').selectOption('EdDSA');
+  await answer(page, 'Make it');
+  const kid = await line(page, 'Key id (kid)');
+  const privateKey = await line(page, 'Private key');
+  assert.match(Buffer.from(privateKey, 'base64').toString(), /^-----BEGIN PRIVATE KEY-----/);
+  await answer(page, 'I have kept it');
+  await page.getByText(kid).waitFor();
+  assert.ok(!(await page.content()).includes(privateKey), 'shown once');
+  await press(page, `Delete Tickets ${HOSTILE}`);
+  await answer(page, 'Delete');
+  await page.getByText(kid).waitFor({ state: 'detached' });
 
   // Members: somebody is invited, comes, is an admin, goes.
   await go(page, 'members', 'Members');

@@ -232,6 +232,21 @@ suite('the dashboard', () => {
       await page.getByLabel('Name', { exact: true }).fill('Evening show');
       await press(page, 'Save');
       await heading(page, 'Evening show');
+      await page.getByLabel('Password', { exact: true }).fill('open sesame');
+      await page.getByLabel('Sites that may show it').fill('example.com\nexample.org');
+      await page.getByLabel('Only in these countries').fill('DE, AT');
+      await press(page, 'Save who may watch');
+      await page.getByText('Saved: it holds').waitFor();
+      const changed = await server.api<{ settings: Record<string, unknown> }>('GET', `/live_streams/${id}`);
+      assert.deepEqual(
+        [
+          changed.settings.embed_password,
+          changed.settings.domain_whitelist,
+          changed.settings.country_whitelist,
+          changed.settings.country_block,
+        ],
+        ['open sesame', ['example.com', 'example.org'], ['DE', 'AT'], undefined],
+      );
       await press(page, 'Delete');
       assert.ok(await page.getByRole('button', { name: 'Delete it' }).isDisabled());
       await page.getByLabel(/to confirm/).fill('Evening show');

@@ -14,5 +14,12 @@ export type {
 } from './model.ts';
 export { parseMediaPlaylist } from './parse-media.ts';
 export { parseMultivariant } from './parse-multivariant.ts';
-export { type RenderOptions, renderMediaPlaylist, skippableSegments } from './render-media.ts';
+export {
+  type RenderOptions,
+  renderAround,
+  renderMap,
+  renderMediaPlaylist,
+  renderSegments,
+  skippableSegments,
+} from './render-media.ts';
 export { renderMultivariant } from './render-multivariant.ts';

@@ -18,6 +18,7 @@ import { useToast } from '../parts/toast.tsx';
 import { useAsked } from '../parts/use-asked.ts';
 import { useReread } from '../parts/use-reread.ts';
 import { useSeat } from '../session.tsx';
+import { SigningKeys } from './signing-keys.tsx';
 
 const COLUMNS: readonly Column[] = [
   { title: 'Name and id' },
@@ -120,6 +121,7 @@ export default function Tokens(): ReactNode {
         />
       )}
       {made && <Made token={made} close={() => setMade(null)} />}
+      <SigningKeys />
       <Confirm
         opened={revoking.opened}
         title="Revoke this access token?"

@@ -4,6 +4,7 @@ import { root } from '../api.ts';
 import { CodeBlock, CodeLine } from '../parts/code-line.tsx';
 import QrCode from '../parts/qr-code.tsx';
 import type { TabProps } from './change.ts';
+import { isRestricted } from './who-may-watch.tsx';
 
 type Kind = 'iframe' | 'element' | 'audio';
 
@@ -50,6 +51,12 @@ export default function Embed({ stream }: TabProps): ReactNode {
               <Text size="sm" c="dimmed">
                 {says[kind]}
               </Text>
+              {isRestricted(stream) && (
+                <Text size="sm">
+                  Not everybody may watch this live stream (see its settings). To let a viewer in, add
+                  <code> ?token=…</code> to an address, or <code>token="…"</code> to the element.
+                </Text>
+              )}
               <CodeBlock label="the embed code" text={snippets[kind]} />
             </Stack>
           </Paper>

@@ -1,7 +1,9 @@
 import { Alert, Anchor, Button, Grid, Group, Paper, Stack, Text, Title } from '@mantine/core';
+import { useQuery } from '@tanstack/react-query';
 import { type ReactNode, useState } from 'react';
 import { Link } from 'wouter';
-import { root } from '../api.ts';
+import type { PlaybackToken } from '../../../src/contract/index.ts';
+import { api, root } from '../api.ts';
 import { CodeLine } from '../parts/code-line.tsx';
 import { Confirm } from '../parts/confirm.tsx';
 import { Icon } from '../parts/icons.tsx';
@@ -10,6 +12,9 @@ import { useComplain } from '../parts/toast.tsx';
 import { patchStream, type TabProps, useChange } from './change.ts';
 import { Encoders } from './encoders.tsx';
 import { RotateKey } from './rotate-key.tsx';
+import { isRestricted } from './who-may-watch.tsx';
+
+const PREVIEW_S = 12 * 3600;
 
 /** What to push to, what viewers see, and the switch. */
 export function Overview({ stream }: TabProps): ReactNode {
@@ -76,11 +81,22 @@ export function Overview({ stream }: TabProps): ReactNode {
 }
 
 function Preview({ stream }: TabProps): ReactNode {
+  const restricted = isRestricted(stream);
+  // Bound to the rules of the moment: with others a new one is needed.
+  const { data } = useQuery({
+    queryKey: ['preview', stream._id, stream.settings],
+    queryFn: () => api.post<PlaybackToken>(`live_streams/${stream._id}/playback_tokens`, { expires_in_s: PREVIEW_S }),
+    enabled: restricted,
+    staleTime: (PREVIEW_S / 2) * 1000,
+  });
+  if (restricted && !data) return <Paper className="preview" />;
+  const address = new URL(data?.embed_url ?? stream.playback.embed_url);
+  address.searchParams.set('autoplay', '1');
   return (
     <Paper className="preview">
       {/* As on any other page: a frame that needs nothing of ours. */}
       <iframe
-        src={`${stream.playback.embed_url}?autoplay=1`}
+        src={address.href}
         title={`Player of ${stream.name}`}
         allow="autoplay; fullscreen; picture-in-picture"
         allowFullScreen

@@ -1,4 +1,4 @@
-import { Button, Group, Paper, Stack, Switch, Text, TextInput, Title } from '@mantine/core';
+import { Button, Group, NativeSelect, Paper, Stack, Switch, Text, TextInput, Title } from '@mantine/core';
 import { type ReactNode, useState } from 'react';
 import { useLocation } from 'wouter';
 import { api } from '../api.ts';
@@ -6,6 +6,13 @@ import { CodeLine } from '../parts/code-line.tsx';
 import { Confirm } from '../parts/confirm.tsx';
 import { Problem } from '../parts/problem.tsx';
 import { patchStream, type TabProps, useChange } from './change.ts';
+import { WhoMayWatch } from './who-may-watch.tsx';
+
+/** As `settings.varying_rewind` takes them. */
+const rewinds = [
+  { value: '-1', label: 'No' },
+  ...[1, 2, 3, 4].map((hours) => ({ value: String(hours * 3600), label: hours === 1 ? '1 hour' : `${hours} hours` })),
+];
 
 /** What can be set of a live stream, with what it means; and its end. */
 export function SettingsTab({ stream }: TabProps): ReactNode {
@@ -13,12 +20,17 @@ export function SettingsTab({ stream }: TabProps): ReactNode {
   const [name, setName] = useState(stream.name);
   const [giveBack, setGiveBack] = useState(settings.backup_encoder?.give_back ?? true);
   const [lowLatency, setLowLatency] = useState(settings.low_latency_playback ?? false);
+  const [rewind, setRewind] = useState(String(settings.varying_rewind ?? -1));
   const saving = useChange(
     stream._id,
     () =>
       patchStream(stream._id, {
         name: name.trim(),
-        settings: { backup_encoder: { give_back: giveBack }, low_latency_playback: lowLatency },
+        settings: {
+          backup_encoder: { give_back: giveBack },
+          low_latency_playback: lowLatency,
+          varying_rewind: rewind === '-1' ? null : (Number(rewind) as typeof settings.varying_rewind),
+        },
       }),
     'Saved.',
   );
@@ -45,6 +57,13 @@ export function SettingsTab({ stream }: TabProps): ReactNode {
               checked={giveBack}
               onChange={(event) => setGiveBack(event.currentTarget.checked)}
             />
+            <NativeSelect
+              label="Viewers can go back"
+              description="The player gets a bar to go back on, while the stream is on air. Takes effect when it goes on air the next time. Whoever runs the server may allow less."
+              data={rewinds}
+              value={rewind}
+              onChange={(event) => setRewind(event.currentTarget.value)}
+            />
             <Switch
               label="Show ll_embed_url"
               description="All playback here is low latency. Programs written for LiveAPI look for the address under this name."
@@ -64,6 +83,7 @@ export function SettingsTab({ stream }: TabProps): ReactNode {
           </Stack>
         </form>
       </Paper>
+      <WhoMayWatch stream={stream} />
       <Paper p="lg">
         <CodeLine label="Id" value={stream._id} hint="What the API calls this live stream." />
       </Paper>
