@@ -41,7 +41,7 @@ export class FlvHttp {
   /** Answers one request until its player leaves or the broadcast ends. Never throws. */
   handle(req: IncomingMessage, res: ServerResponse): void {
     this.#answer(req, res).catch((error) => {
-      this.#options.log.error({ err: error, url: forLog(req.url ?? '') }, 'FLV request failed');
+      this.#options.log.error({ err: error, url: forLog(req.url!.split('?', 1)[0]!) }, 'FLV request failed');
       res.destroy();
     });
   }

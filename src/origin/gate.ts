@@ -96,8 +96,9 @@ export class Gate {
     if (!body)
       return sendJson(res, 400, { statusCode: 400, error: 'Bad Request', message: 'The body must be a JSON object.' });
     const { origin } = req.headers;
-    // Our own page says where it is embedded: no page can make it say something else. Others are told by their browser.
-    const site = !origin || origin === 'null' || origin === this.#options.publicOrigin ? text('site') : origin;
+    // Our own page says where it is embedded: no page can make it say something else. Others are told by their browser; a page of no
+    // origin (a sandboxed frame) could say anything.
+    const site = origin === this.#options.publicOrigin ? text('site') : origin && origin !== 'null' ? origin : null;
     const facts = { token: text('token'), site, country: this.#country(req) };
     const address = clientAddress(req, this.#options.addresses);
     const pass = await this.#options.access.pass(playbackId, facts, text('password')?.slice(0, 255), address);

@@ -140,7 +140,8 @@ export function createOrigin(options: OriginOptions): Origin {
   /** What is waited for before the answer: whoever could not be asked is not there now. */
   const later = (req: IncomingMessage, res: ServerResponse, answered: Promise<void>) =>
     void answered.catch((error) => {
-      log.warn({ reason: (error as Error).message, url: forLog(req.url!.split('?', 1)[0]!) }, 'not answered');
+      if (req.socket.destroyed) return;
+      log.warn({ reason: (error as Error).message, url: urlForLog(req) }, 'not answered');
       if (!res.headersSent) sendError(res, 503);
     });
 
@@ -263,7 +264,7 @@ export function createOrigin(options: OriginOptions): Origin {
     try {
       action();
     } catch (error) {
-      log.error({ err: error, url: forLog(req.url ?? '') }, 'media request failed');
+      log.error({ err: error, url: urlForLog(req) }, 'media request failed');
       if (res.headersSent) res.destroy();
       else sendError(res, 500);
     }
@@ -293,6 +294,10 @@ export function createOrigin(options: OriginOptions): Origin {
 }
 
 /** Nobody feeds it now. */
+/** Tokens, in the path and in the query, are their viewers' alone. */
+const urlForLog = (req: IncomingMessage): string =>
+  forLog((req.url ?? '').split('?', 1)[0]!.replace(/\/~[^/]*/g, '/~…'));
+
 const playlistName = ({ kind, rendition }: Route): string =>
   kind === 'multivariant' ? 'index.m3u8' : `${rendition}.m3u8`;
 
