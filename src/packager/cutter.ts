@@ -15,6 +15,8 @@ const JITTER_MS = 1;
 /** Share of PART-TARGET that every part but a segment's last must reach (RFC 8216bis, 4.4.4.9). */
 const MIN_FULL = 0.85;
 
+/** Each frame costs an object and its place in the part's table, however small it is. No encoder comes near. */
+const MAX_PART_FRAMES = 1000;
 /** Parts since the last key frame that are remembered: half a minute of them. Whoever needs more waits for the next key frame. */
 const MAX_RECENT_PARTS = 90;
 
@@ -244,7 +246,9 @@ export class Cutter {
     const duration = next.dts - this.#partStart;
     const cut = force || (duration > 0 && this.#segmentEndsBefore(next));
     const isFull = duration >= full && duration + this.#frame > target + jitter;
-    const isLarge = duration > 0 && this.#frameBytes + next.data.length > this.#options.maxPartBytes;
+    const isLarge =
+      duration > 0 &&
+      (this.#frameBytes + next.data.length > this.#options.maxPartBytes || this.#frames.length >= MAX_PART_FRAMES);
     if (cut || isFull || isLarge) this.#closePart(Math.max(next.dts, this.#partStart + 1), next.dts, null, allSound);
     if (cut) this.#closeSegment();
   }

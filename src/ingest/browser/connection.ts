@@ -95,6 +95,8 @@ export class BrowserConnection implements Publisher {
     webSocket.on('error', (error: NodeJS.ErrnoException) => {
       this.#end ??= error.code?.startsWith('WS_ERR') ? 'protocol_error' : 'reset';
       this.#log.debug({ code: error.code }, 'socket failed');
+      // What breaks the protocol would be waited for by `ws` for half a minute, with the live stream taken.
+      this.close('reset');
     });
     webSocket.on('close', (code) => this.close(code === NORMAL ? 'stopped' : code === 1006 ? 'reset' : 'closed'));
     this.#log.debug({ address: remoteAddress }, 'connection opened');
@@ -172,8 +174,11 @@ export class BrowserConnection implements Publisher {
       this.#lastPacketMs = this.lastDataMs;
       this.#claim?.write(packet);
     } catch (error) {
-      if (!(error instanceof CodedError)) throw error;
-      if (error.code !== 'media_invalid') this.#break(error.message);
+      if (!(error instanceof CodedError)) {
+        this.#log.error({ err: error, address: this.remoteAddress }, 'connection failed');
+        this.#context.refused('protocol_error');
+        this.close('protocol_error');
+      } else if (error.code !== 'media_invalid') this.#break(error.message);
       else if (this.#told++ < MAX_TOLD) this.#log.warn({ reason: error.message }, 'frame dropped');
     }
   }

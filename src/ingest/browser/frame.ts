@@ -32,7 +32,7 @@ export interface Frame {
   readonly key: boolean;
   readonly timestampUs: number;
   readonly compositionUs: number;
-  /** A view on the message. */
+  /** A view on the message, or a copy where that would keep much more than itself. */
   readonly payload: Buffer;
 }
 
@@ -45,8 +45,16 @@ export function readFrame(message: Buffer): Frame {
     key: (message[1]! & KEY) !== 0,
     timestampUs: message.readUIntBE(2, 6),
     compositionUs: message.readInt32BE(8),
-    payload: message.subarray(HEADER_BYTES),
+    payload: owned(message.subarray(HEADER_BYTES)),
   };
+}
+
+/** A small message is a view on whatever was read with it, up to 64 KiB: what is kept of it must not keep all that. */
+function owned(payload: Buffer): Buffer {
+  if (payload.buffer.byteLength <= 2 * payload.length) return payload;
+  const own = Buffer.allocUnsafeSlow(payload.length);
+  payload.copy(own);
+  return own;
 }
 
 /** The stream key in the first message; null when that asks for nothing. */
