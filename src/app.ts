@@ -311,7 +311,8 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
         serverStatus: async () => {
           return { ...(await serverHealth.read()), onAir: registry.size, viewers: origin.viewers + players.count };
         },
-        onAir: () => onAirStates(rooms, health),
+        onAirIds: () => registry.liveStreams(),
+        onAir: (id) => onAirState(rooms, health, id),
         pulled: () => pulls.liveStreams(),
         stats: (id) => {
           const stats = registry.stats(id);
@@ -469,20 +470,18 @@ function readings({
   };
 }
 
-/** How each live stream on air stands. */
-function* onAirStates({ registry, origin, players }: Rooms, health: HealthLog): Generator<OnAirState> {
-  for (const broadcast of registry.broadcasts()) {
-    const { liveStreamId, playbackId } = broadcast.authorisation;
-    const stats = broadcast.stats();
-    yield {
-      liveStreamId,
-      online: stats !== null,
-      sinceMs: health.sinceMs(liveStreamId) ?? Date.now(),
-      viewers: audienceOf(playbackId, origin, players).viewers,
-      bitrate: stats?.bitrate ?? 0,
-      advice: stats?.advice ?? [],
-    };
-  }
+/** How a live stream stands; null while it is not on air. */
+function onAirState({ registry, origin, players }: Rooms, health: HealthLog, liveStreamId: string): OnAirState | null {
+  const broadcast = registry.get(liveStreamId);
+  if (!broadcast) return null;
+  const stats = broadcast.stats();
+  return {
+    online: stats !== null,
+    sinceMs: health.sinceMs(liveStreamId) ?? Date.now(),
+    viewers: audienceOf(broadcast.authorisation.playbackId, origin, players).viewers,
+    bitrate: stats?.bitrate ?? 0,
+    advice: stats?.advice ?? [],
+  };
 }
 
 function* liveStreamReadings({ registry, origin, players }: Rooms): Generator<LiveStreamReading> {

@@ -7,7 +7,6 @@ import { toPlatformStatus, toPullingStatus } from './to-live-stream.ts';
 
 /** A live stream that is on air now. */
 export interface OnAirState {
-  readonly liveStreamId: string;
   /** Its encoder is connected. */
   readonly online: boolean;
   /** Since when it is, or is not; milliseconds since 1970. */
@@ -20,7 +19,9 @@ export interface OnAirState {
 
 /** What the updates ask of what is on air. */
 export interface UpdatesPort {
-  onAir(): Iterable<OnAirState>;
+  onAirIds(): Iterable<string>;
+  /** Null when it is not on air. */
+  onAir(liveStreamId: string): OnAirState | null;
   /** Of live streams that are to be pulled. */
   pulled(): Iterable<string>;
   platformStatuses(liveStreamId: string): readonly PlatformStatus[];
@@ -62,7 +63,7 @@ interface Follower {
  * a second for the environments' newest numbers, for all of them together, and only while somebody follows.
  */
 export class LiveUpdates {
-  readonly #store: Pick<Store, 'updates' | 'events'>;
+  readonly #store: Pick<Store, 'updates'>;
   readonly #live: UpdatesPort;
   readonly #log: Logger;
   readonly #feeds = new Map<string, Feed>();
@@ -74,7 +75,7 @@ export class LiveUpdates {
   #ticking = false;
   #failing = false;
 
-  constructor(store: Pick<Store, 'updates' | 'events'>, live: UpdatesPort, log: Logger) {
+  constructor(store: Pick<Store, 'updates'>, live: UpdatesPort, log: Logger) {
     this.#store = store;
     this.#live = live;
     this.#log = log;
@@ -97,7 +98,8 @@ export class LiveUpdates {
     try {
       const [newest = 0] = await this.#store.updates.lastNumbers([scope]);
       follower.last = Math.min(after ?? newest, newest);
-      const states = await this.#statesIn(scope);
+      const key = keyOf(scope);
+      const states = (await this.#statesIn(new Set([key]))).get(key)!;
       send(follower, `retry: 3000\n${message('live', `{"live_streams":[${[...states.values()]}]}`)}`);
       void this.#begin(follower, scope, states, forS === 0);
     } catch (error) {
@@ -153,7 +155,7 @@ export class LiveUpdates {
   /** Tells the events that there are; then the follower gets what its environment's feed tells, or that was all (`once`). */
   async #begin(follower: Follower, scope: Scope, states: Map<string, string>, once: boolean): Promise<void> {
     const { stream } = follower;
-    const key = `${scope.organizationId}/${scope.environment}`;
+    const key = keyOf(scope);
     try {
       for (;;) {
         const more = await this.#readEvents(scope, follower.last);
@@ -167,7 +169,9 @@ export class LiveUpdates {
         if (follower.last < feed.last) continue;
         if (stream.destroyed) return;
         // What this one was told and is gone by the next look has to be told as gone.
-        for (const id of states.keys()) if (!feed.told.has(id)) feed.told.set(id, '');
+        // What has changed meanwhile was told to the others only.
+        for (const id of new Set([...states.keys(), ...feed.told.keys()]))
+          if (feed.told.get(id) !== states.get(id)) feed.told.set(id, '');
         feed.followers.add(follower);
         this.#feeds.set(key, feed);
         this.#timer ??= setInterval(() => void this.#tick(), TICK_MS).unref();
@@ -181,7 +185,7 @@ export class LiveUpdates {
 
   /** The events after a number, and up to which number these are all; `all`: for now. */
   async #readEvents(scope: Scope, after: number) {
-    const { events, lastNumber } = await this.#store.events.list(scope, { after, page: 1, limit: PAGE });
+    const { events, lastNumber } = await this.#store.updates.eventsAfter(scope, after, PAGE);
     const all = events.length < PAGE;
     // A number that was counted and has no event was forgotten.
     return { events, all, last: Math.max(events.at(-1)?.number ?? after, all ? lastNumber : after) };
@@ -214,8 +218,10 @@ export class LiveUpdates {
   }
 
   async #tellStates(): Promise<void> {
-    for (const feed of [...this.#feeds.values()]) {
-      const states = await this.#statesIn(feed.scope);
+    const feeds = new Map(this.#feeds);
+    const statesOf = await this.#statesIn(new Set(feeds.keys()));
+    for (const [key, feed] of feeds) {
+      const states = statesOf.get(key)!;
       const changed: string[] = [];
       for (const [id, json] of states) if (feed.told.get(id) !== json) changed.push(json);
       for (const id of feed.told.keys()) if (!states.has(id)) changed.push(JSON.stringify(this.#stateOf(id, null)));
@@ -227,21 +233,20 @@ export class LiveUpdates {
     }
   }
 
-  /** How each live stream of an environment that is on air or pulled stands, as JSON. */
-  async #statesIn({ organizationId, environment }: Scope): Promise<Map<string, string>> {
-    const onAir = new Map<string, OnAirState | null>();
-    for (const id of this.#live.pulled()) onAir.set(id, null);
-    for (const state of this.#live.onAir()) onAir.set(state.liveStreamId, state);
-    const ids = [...onAir.keys()];
-    const unknown = ids.filter((id) => !this.#scopes.has(id));
+  /** How each live stream that is on air or pulled stands, as JSON, by environment: one look for all that are asked about. */
+  async #statesIn(keys: ReadonlySet<string>): Promise<Map<string, Map<string, string>>> {
+    const ids = [...new Set([...this.#live.pulled(), ...this.#live.onAirIds()])];
+    // Another look may replace it while this one waits.
+    const known = this.#scopes;
+    const unknown = ids.filter((id) => !known.has(id));
     const found = unknown.length > 0 ? await this.#store.updates.scopesOf(unknown) : new Map<string, Scope>();
     // Those that are gone are forgotten.
-    this.#scopes = new Map(ids.map((id) => [id, this.#scopes.get(id) ?? found.get(id) ?? null]));
-    const states = new Map<string, string>();
-    for (const [id, state] of onAir) {
+    this.#scopes = new Map(ids.map((id) => [id, known.get(id) ?? found.get(id) ?? null]));
+    const states = new Map([...keys].map((key) => [key, new Map<string, string>()]));
+    for (const id of ids) {
       const scope = this.#scopes.get(id);
-      if (scope?.organizationId !== organizationId || scope.environment !== environment) continue;
-      states.set(id, JSON.stringify(this.#stateOf(id, state)));
+      const its = scope && states.get(keyOf(scope));
+      if (its) its.set(id, JSON.stringify(this.#stateOf(id, this.#live.onAir(id))));
     }
     return states;
   }
@@ -265,6 +270,8 @@ export class LiveUpdates {
     };
   }
 }
+
+const keyOf = ({ organizationId, environment }: Scope): string => `${organizationId}/${environment}`;
 
 const message = (name: string, data: string): string => `event: ${name}\ndata: ${data}\n\n`;
 

@@ -114,7 +114,7 @@ export class LiveRegistry {
 
   /** What is measured of the live stream's broadcast; null where no publisher is connected. */
   stats(liveStreamId: string): BroadcastStats | null {
-    return this.#onAir.get(liveStreamId)?.broadcast.stats() ?? null;
+    return this.get(liveStreamId)?.stats() ?? null;
   }
 
   /** Sums since the start. */
@@ -133,9 +133,19 @@ export class LiveRegistry {
     for (const { broadcast } of this.#onAir.values()) yield broadcast;
   }
 
+  /** The ids of what is on air now. */
+  liveStreams(): Iterable<string> {
+    return this.#onAir.keys();
+  }
+
   /** To be taken before a key is checked, and handed in with the claim. */
   ticket(): number {
     return ++this.#tickets;
+  }
+
+  /** The live stream's broadcast, with a publisher or waiting for one. */
+  get(liveStreamId: string): Broadcast | null {
+    return this.#onAir.get(liveStreamId)?.broadcast ?? null;
   }
 
   /** A publisher is connected right now. During the reconnect window the answer is no. */

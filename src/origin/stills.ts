@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { constants, setPriority } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { CodedError, monotonicMs } from '../base/index.ts';
 import type { LiveWindow, Shelf } from '../segments/index.ts';
@@ -119,6 +120,12 @@ function run(ffmpeg: string, source: Buffer): Promise<Buffer | null> {
     timeout: WITHIN_MS,
     killSignal: 'SIGKILL',
   });
+  try {
+    // What is on air goes first.
+    if (child.pid !== undefined) setPriority(child.pid, constants.priority.PRIORITY_LOW);
+  } catch {
+    // It may have ended already.
+  }
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];
     let bytes = 0;

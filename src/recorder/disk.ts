@@ -30,11 +30,6 @@ export class Disk {
     return this.#freeBytes;
   }
 
-  /** @throws Error when the folder can neither be made nor is there. */
-  async prepare(): Promise<void> {
-    await mkdir(this.#folder, { recursive: true, mode: 0o700 });
-  }
-
   /** Resolves when all that was begun is done, or after `atMostMs`. */
   async settled(atMostMs: number): Promise<void> {
     const waiting = new AbortController();
@@ -64,7 +59,7 @@ export class Disk {
   async measure(): Promise<void> {
     if (monotonicMs() - this.#askedMs < ASK_FREE_MS) return;
     const { bavail, bsize } = await this.#writes.run(async () => {
-      await this.prepare();
+      await mkdir(this.#folder, { recursive: true, mode: 0o700 });
       return statfs(this.#folder);
     });
     this.#askedMs = monotonicMs();

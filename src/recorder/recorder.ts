@@ -50,12 +50,15 @@ export class Recorder {
   async start(): Promise<void> {
     const { folder, log } = this.#options;
     try {
-      await this.#disk.prepare();
       for (const name of await readdir(folder)) {
         if (!this.#rewinds.has(name)) await this.#disk.remove(join(folder, name));
       }
     } catch (error) {
-      log.warn({ reason: (error as Error).message }, 'the folder of rewinds cannot be used: see data_dir');
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
+      log.warn(
+        { reason: (error as Error).message },
+        'what an earlier process kept for viewers who go back cannot be deleted',
+      );
     }
   }
 

@@ -7,6 +7,8 @@ import type { Disk } from './disk.ts';
 
 /** What a disk did not take is offered again after this, as long as it is in memory. */
 const RETRY_MS = 1000;
+/** An encoder that sends what it held back is faster than a disk: memory holds it, unless nothing is written for so long. */
+const PATIENCE_MS = 5000;
 /** Segments that have left the playlist can be fetched for so long, by players that are still on their way there. */
 const GRACE_MS = 120_000;
 
@@ -38,6 +40,8 @@ export class Rewind implements Past {
   #writing: WindowSegment | null = null;
   #file: { readonly handle: FileHandle; readonly block: Block } | null = null;
   #retry: NodeJS.Timeout | undefined;
+  /** When something was written, or the first of what waits began to. */
+  #lastWrittenMs = 0;
   #failing = false;
   /** The oldest block goes at the next chance, as there is too little room. */
   #tight = false;
@@ -67,8 +71,14 @@ export class Rewind implements Past {
 
   keep(segment: WindowSegment): void {
     if (this.#closed) return;
+    if (this.#pending.length === 0) this.#lastWrittenMs = monotonicMs();
     this.#pending.push(segment);
     this.#pump();
+  }
+
+  mayTake(segment: WindowSegment): boolean {
+    const waiting = this.#pending.indexOf(segment);
+    return waiting < 0 || this.#failing || monotonicMs() - this.#lastWrittenMs > PATIENCE_MS;
   }
 
   take(segment: WindowSegment): number {
@@ -186,6 +196,7 @@ export class Rewind implements Past {
     if (this.#pending[0] === segment) this.#pending.shift();
     if (this.#failing) this.#options.onState('well', 'segments are written again');
     this.#failing = false;
+    this.#lastWrittenMs = monotonicMs();
     this.#pump();
   }
 

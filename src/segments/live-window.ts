@@ -291,12 +291,19 @@ export class LiveWindow implements PartSink {
     this.#waiters.wake();
   }
 
+  /** What is listed from memory at least. */
+  get #minUs(): number {
+    return Math.max(MIN_TARGET_DURATIONS * this.#targetDurationS * 1e6, this.#options.minWindowMs * 1000);
+  }
+
   /** Takes segments off the playlist's front, and forgets those whose time is up. */
   #trim(): void {
-    const minUs = Math.max(MIN_TARGET_DURATIONS * this.#targetDurationS * 1e6, this.#options.minWindowMs * 1000);
+    const minUs = this.#minUs;
+    const { past } = this.#options;
     while (
       this.#held.length - this.#listedFrom > MIN_SEGMENTS &&
-      this.#listedUs - this.#held[this.#listedFrom].durationUs >= minUs
+      this.#listedUs - this.#held[this.#listedFrom].durationUs >= minUs &&
+      (past?.mayTake(this.#held[this.#listedFrom]) ?? true)
     ) {
       this.#unlist();
     }
@@ -310,7 +317,9 @@ export class LiveWindow implements PartSink {
     const { past } = this.#options;
     this.#discontinuitySequence += past ? past.take(segment) : Number(segment.discontinuity);
     // RFC 8216bis 6.2.2: its duration plus that of the longest playlist that listed it.
-    segment.expiresMs = this.#clock() + (segment.durationUs + this.#longestUs) / 1000;
+    // Its parts, that is, where a past has the whole of it.
+    const playlistUs = past ? Math.min(this.#longestUs, 2 * this.#minUs) : this.#longestUs;
+    segment.expiresMs = this.#clock() + (segment.durationUs + playlistUs) / 1000;
   }
 
   #forgetOldest(): void {

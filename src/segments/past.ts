@@ -48,6 +48,8 @@ export interface Past {
   readonly blocks: readonly PastBlock[];
   /** A segment is complete and will leave memory before long. */
   keep(segment: WindowSegment): void;
+  /** Whether it may leave now; false while it is about to be kept, for some seconds at most. */
+  mayTake(segment: WindowSegment): boolean;
   /**
    * A segment leaves what is listed from memory. It is listed in the past from now on; where it could not be kept, the past is empty
    * from now on. Returns how many breaks (EXT-X-DISCONTINUITY) have left the playlist thereby.

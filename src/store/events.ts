@@ -91,7 +91,7 @@ export function toEvent(row: Selectable<EventsTable>): Event {
 /** A delivery's body: made of the row alone, so that it is the same to the byte whenever it is made (S82). */
 export const toBody = (row: Selectable<EventsTable>): string => JSON.stringify(toEvent(row));
 
-function inScope(db: Kysely<Tables>, scope: Scope) {
+export function inScope(db: Kysely<Tables>, scope: Scope) {
   return db
     .selectFrom('events')
     .where('organization_id', '=', scope.organizationId)

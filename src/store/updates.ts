@@ -1,4 +1,6 @@
 import type { Kysely } from 'kysely';
+import type { Event } from '../contract/index.ts';
+import { inScope, toEvent } from './events.ts';
 import type { Scope } from './live-stream-row.ts';
 import type { Tables } from './schema.ts';
 
@@ -8,6 +10,8 @@ export interface Updates {
   scopesOf(liveStreamIds: readonly string[]): Promise<ReadonlyMap<string, Scope>>;
   /** The numbers of the environments' newest events, in the order of `scopes`; 0 before the first. */
   lastNumbers(scopes: readonly Scope[]): Promise<number[]>;
+  /** The events after a number, `limit` at most, and the environment's newest number as it was before they were read. */
+  eventsAfter(scope: Scope, after: number, limit: number): Promise<{ events: Event[]; lastNumber: number }>;
 }
 
 /** Of one statement. */
@@ -32,6 +36,17 @@ export class UpdateStore implements Updates {
         scopes.set(id, { organizationId, environment });
     }
     return scopes;
+  }
+
+  async eventsAfter(scope: Scope, after: number, limit: number): Promise<{ events: Event[]; lastNumber: number }> {
+    const [lastNumber = 0] = await this.lastNumbers([scope]);
+    const rows = await inScope(this.#db, scope)
+      .selectAll()
+      .where('number', '>', after)
+      .orderBy('number')
+      .limit(limit)
+      .execute();
+    return { events: rows.map(toEvent), lastNumber };
   }
 
   async lastNumbers(scopes: readonly Scope[]): Promise<number[]> {

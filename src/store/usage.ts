@@ -125,9 +125,9 @@ export class UsageStore implements Usage {
         startups.select('usage.day').groupBy('usage.day').execute(),
       ]);
       const counts = new Map(days.map(({ day, ...sums }) => [day, sums]));
+      const begun = Map.groupBy(ofDays, (row) => row.day);
       const rows = daysOf(range).map((day) => {
-        const buckets = ofDays.filter((row) => row.day === day);
-        return { day, ...(counts.get(day) ?? noUsage()), startupMs: percentiles(buckets) };
+        return { day, ...(counts.get(day) ?? noUsage()), startupMs: percentiles(begun.get(day) ?? []) };
       });
       return { rows, total };
     }
@@ -148,9 +148,9 @@ export class UsageStore implements Usage {
             .select('usage.live_stream_id')
             .groupBy('usage.live_stream_id')
             .execute();
+    const begun = Map.groupBy(ofStreams, (row) => row.live_stream_id);
     const rows = streams.map(({ live_stream_id: liveStreamId, name, ...sums }) => {
-      const buckets = ofStreams.filter((row) => row.live_stream_id === liveStreamId);
-      return { liveStreamId, name, ...sums, startupMs: percentiles(buckets) };
+      return { liveStreamId, name, ...sums, startupMs: percentiles(begun.get(liveStreamId) ?? []) };
     });
     return { rows, total };
   }

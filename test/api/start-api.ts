@@ -99,10 +99,11 @@ export class FakeLive
   pullStatus(id: string): PullStatus | null {
     return this.pulls.get(id) ?? null;
   }
-  onAir(): Iterable<OnAirState> {
-    return [...this.online].map((liveStreamId) => {
-      return { liveStreamId, online: true, sinceMs: 1000, viewers: 3, bitrate: 2500.4, advice: [] };
-    });
+  onAirIds(): Iterable<string> {
+    return this.online;
+  }
+  onAir(id: string): OnAirState | null {
+    return this.online.has(id) ? { online: true, sinceMs: 1000, viewers: 3, bitrate: 2500.4, advice: [] } : null;
   }
   pulled(): Iterable<string> {
     return this.pulls.keys();

@@ -153,11 +153,13 @@ async function endsForSlowReaders(): Promise<void> {
   const { authorization } = await tokenOf(development, 'development', 'member');
   const { _id } = await development.ok('POST', '/live_streams', { name: 'much' });
   let looks = 0;
-  api.live.onAir = () => [{ liveStreamId: _id, online: true, sinceMs: 0, viewers: looks++, bitrate: 0, advice }];
+  api.live.online.add(_id);
+  api.live.onAir = () => ({ online: true, sinceMs: 0, viewers: looks++, bitrate: 0, advice });
   socket.write(`GET /updates HTTP/1.1\r\nHost: x\r\nAuthorization: ${authorization}\r\n\r\n`);
   await until('it is left', 30_000, () => connection.destroyed, 200);
   assert.ok(looks > 1);
   api.live.onAir = FakeLive.prototype.onAir;
+  api.live.online.delete(_id);
   socket.destroy();
 }
 

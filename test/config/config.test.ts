@@ -54,6 +54,8 @@ test('defaults, and what is derived from them', () => {
       partTargetMs: 334,
       segmentMs: 2000,
       liveWindowMs: 15_000,
+      dvrMaxMs: 43_200_000,
+      dvrMinFreeBytes: 1_073_741_824,
       httpMaxConnections: 50_000,
       rtmpMaxConnections: 10_000,
       rtmpMaxConnectionsPerAddress: 50,

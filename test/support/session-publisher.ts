@@ -20,6 +20,8 @@ export interface SessionOptions {
   readonly chunkSize?: number;
   /** Added to every timestamp: what the encoder's clock shows at the start. */
   readonly offsetMs?: number;
+  /** So much is sent at once, as by an encoder that had to hold it back. */
+  readonly headStartMs?: number;
   /** Sends the codec configurations again before each key frame. */
   readonly repeatConfig?: boolean;
   /** Begins again with the first tag, timestamps going on, until it is stopped. */
@@ -54,7 +56,7 @@ export function publishTags(tags: readonly FlvTag[], url: string, options: Sessi
       refused: (code, description) => refuse(new Error(`${code}: ${description}`)),
       published() {
         accept();
-        const startMs = performance.now();
+        const startMs = performance.now() - (options.headStartMs ?? 0);
         let next = 0;
         const send = ({ type, body }: FlvTag, timestampMs: number): void => {
           const stamp = (timestampMs + (options.offsetMs ?? 0)) % 2 ** 32;

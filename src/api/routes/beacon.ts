@@ -1,4 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import { CodedError } from '../../base/index.ts';
 import { Beacon } from '../../contract/index.ts';
@@ -39,8 +40,9 @@ export const beaconRoutes: FastifyPluginAsyncTypebox<BeaconRoutesOptions> = asyn
     body: Beacon,
     response: { 204: Type.Null() },
   };
-  app.post('/embed/beacon', { ...open, bodyLimit: MAX_BYTES, schema }, async (request, reply) => {
-    allowance.take(request, reply);
+  // Before the body is looked at: what makes no sense is counted, too.
+  const onRequest = async (request: FastifyRequest, reply: FastifyReply) => allowance.take(request, reply);
+  app.post('/embed/beacon', { ...open, bodyLimit: MAX_BYTES, schema, onRequest }, async (request, reply) => {
     const { playback_id: playbackId, play_id: playId, event, watched_s, startup_ms: startupMs } = request.body;
     const watchedMs = watched_s === undefined ? undefined : watched_s * 1000;
     if (enabled)
