@@ -94,9 +94,12 @@ export class UsageLog {
     for (const broadcast of this.#options.broadcasts()) {
       here.add(broadcast.id);
       if (this.#tracked.has(broadcast.id)) continue;
-      const tracked = { broadcast, bytesIn: 0, bytesOut: 0, seenMs: nowMs, endedMs: null };
+      const { playbackId } = broadcast.authorisation;
+      // Players of the one before may be on their way out: what they were sent is counted there.
+      const bytesOut = this.#byPlayback.has(playbackId) ? this.#options.audience(playbackId).bytesOut : 0;
+      const tracked = { broadcast, bytesIn: 0, bytesOut, seenMs: nowMs, endedMs: null };
       this.#tracked.set(broadcast.id, tracked);
-      this.#byPlayback.set(broadcast.authorisation.playbackId, tracked);
+      this.#byPlayback.set(playbackId, tracked);
     }
     for (const [id, tracked] of this.#tracked) {
       if (!here.has(id)) tracked.endedMs ??= nowMs;

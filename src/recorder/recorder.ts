@@ -72,10 +72,11 @@ export class Recorder {
       minFreeBytes,
       blockSegments: Math.min(BLOCK_SEGMENTS, Math.max(MIN_BLOCK_SEGMENTS, Math.round(ms / 16_000))),
       onState: (state, reason) => {
-        if (state === 'lost') this.lost++;
-        else if (state === 'failing')
-          log.warn({ broadcast: broadcastId, reason }, 'the rewind cannot be written now; live goes on');
-        else log.info({ broadcast: broadcastId }, 'the rewind is written again');
+        if (state === 'well') log.info({ broadcast: broadcastId }, 'the rewind is written again');
+        else log.warn({ broadcast: broadcastId, reason }, 'the rewind cannot be written now; live goes on');
+      },
+      onLost: () => {
+        this.lost++;
       },
       onWritten: (bytes) => {
         this.written += bytes;

@@ -18,8 +18,10 @@ export interface RewindOptions {
   /** With less than this free the oldest segments go before their time, with less than half of it none are written. */
   readonly minFreeBytes: number;
   readonly blockSegments: number;
-  /** Whether the disk takes what is written, each time that this changes, and of each segment that was lost. */
-  readonly onState: (state: 'failing' | 'well' | 'lost', reason: string) => void;
+  /** Whether the disk takes what is written: each time that this changes. */
+  readonly onState: (state: 'failing' | 'well', reason: string) => void;
+  /** A segment was in no file when it left memory: the rewind begins anew. */
+  readonly onLost: () => void;
   readonly onWritten: (bytes: number) => void;
   readonly onClose: () => void;
 }
@@ -117,7 +119,9 @@ export class Rewind implements Past {
     this.#seal();
     let breaks = segment.discontinuity ? 1 : 0;
     while (this.#blocks[0] && this.#blocks[0].firstMsn < segment.msn) breaks += this.#drop(this.#blocks[0], 0);
-    this.#options.onState('lost', 'a segment was not written in time: the rewind begins anew');
+    if (!this.#failing) this.#options.onState('failing', 'the disk is too slow');
+    this.#failing = true;
+    this.#options.onLost();
     return breaks;
   }
 

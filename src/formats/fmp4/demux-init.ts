@@ -1,4 +1,11 @@
-import { type AacConfig, type AvcConfig, parseAacConfig, parseAvcConfig } from '../../media/index.ts';
+import {
+  type AacConfig,
+  type AvcConfig,
+  type OpusConfig,
+  parseAacConfig,
+  parseAvcConfig,
+  parseOpusConfig,
+} from '../../media/index.ts';
 import { type Box, unreadable, withinBoxes } from './box-reader.ts';
 import { findBox, looseBoxes, needBox } from './demux-boxes.ts';
 
@@ -13,7 +20,7 @@ export interface SourceTrack {
   readonly id: number;
   readonly kind: 'video' | 'audio';
   /** Null for what we do not carry; `codec` says what it is. */
-  readonly config: AvcConfig | AacConfig | null;
+  readonly config: AvcConfig | AacConfig | OpusConfig | null;
   readonly codec: string;
   readonly timescale: number;
   /** Added to media times, in the timescale: what the edit list says. */
@@ -43,6 +50,8 @@ const CODECS: Readonly<Record<string, string>> = {
 };
 /** ISO 14496-1, table 5: MPEG-4 audio, and MPEG-2 AAC. */
 const AAC_OBJECT_TYPES = [0x40, 0x66, 0x67, 0x68];
+/** The box does not say how long packets are: most have 20 ms. */
+const OPUS_SAMPLES = 960;
 const MAX_TRACKS = 32;
 /** Only whole files have more: they list all their frames in there. */
 const MAX_MOOV = 1 << 20;
@@ -97,7 +106,18 @@ function readEntry(entry: Box, kind: 'video' | 'audio'): Pick<SourceTrack, 'code
       ? { codec, config: parseAacConfig(record) }
       : { codec: 'mp3', config: null };
   }
+  if (kind === 'audio' && codec === 'opus')
+    return { codec, config: parseOpusConfig(toOpusHead(needBox(entry.body.subarray(28), 'dOps').body), OPUS_SAMPLES) };
   return { codec, config: null };
+}
+
+/** The identification header that `dOps` was made of: the same fields, and their bytes the other way round (Opus in ISOBMFF, 4.3.2). */
+function toOpusHead(dops: Buffer): Buffer {
+  const head = Buffer.concat([Buffer.from('OpusHead\x01'), dops.subarray(1)]);
+  head.writeUInt16LE(dops.readUInt16BE(2), 10);
+  head.writeUInt32LE(dops.readUInt32BE(4), 12);
+  head.writeUInt16LE(dops.readUInt16BE(8), 16);
+  return head;
 }
 
 /** ISO 14496-1, 7.2.6: descriptors within descriptors, with optional fields. */

@@ -3,6 +3,8 @@ import {
   type AudioTrack,
   type AvcConfig,
   hasIdr,
+  type OpusConfig,
+  opusSamples,
   type Packet,
   sameAacConfig,
   sameAvcConfig,
@@ -202,7 +204,8 @@ function toPacket({ source, track, clock }: Lane, data: Buffer, sample: Sample, 
   const bytes = data.subarray(offset, offset + size);
   const shifted = placed(time + source.shift);
   if (track.kind === 'audio') {
-    const dts = clock ? placed(clock.dts(toMs(shifted, source.timescale))) : shifted;
+    const samples = clock && track.codec === 'opus' ? opusSamples(bytes) : undefined;
+    const dts = clock ? placed(clock.dts(toMs(shifted, source.timescale), samples)) : shifted;
     return { track, dts, pts: dts, key: true, data: bytes };
   }
   const frame = toLengthPrefixed(bytes, track.config);
@@ -222,16 +225,15 @@ function sameTrack({ source: a }: Lane, b: SourceTrack): boolean {
   if (a.timescale !== b.timescale || !a.config || !b.config) return false;
   return a.kind === 'video'
     ? sameAvcConfig(a.config as AvcConfig, b.config as AvcConfig)
-    : sameAacConfig(a.config as AacConfig, b.config as AacConfig);
+    : a.codec === 'opus'
+      ? a.codec === b.codec && (a.config as OpusConfig).record.equals((b.config as OpusConfig).record)
+      : a.codec === b.codec && sameAacConfig(a.config as AacConfig, b.config as AacConfig);
 }
 
-function makeTrack({ kind, config, timescale }: SourceTrack): Track {
-  return kind === 'video'
-    ? ({ kind, codec: 'avc', timescale, config: config as AvcConfig } satisfies VideoTrack)
-    : ({
-        kind,
-        codec: 'aac',
-        timescale: (config as AacConfig).sampleRate,
-        config: config as AacConfig,
-      } satisfies AudioTrack);
+function makeTrack({ kind, codec, config, timescale }: SourceTrack): Track {
+  if (kind === 'video') return { kind, codec: 'avc', timescale, config: config as AvcConfig } satisfies VideoTrack;
+  const { sampleRate } = config as AacConfig | OpusConfig;
+  return codec === 'opus'
+    ? ({ kind, codec, timescale: sampleRate, config: config as OpusConfig } satisfies AudioTrack)
+    : ({ kind, codec: 'aac', timescale: sampleRate, config: config as AacConfig } satisfies AudioTrack);
 }

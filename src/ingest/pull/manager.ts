@@ -30,8 +30,9 @@ const SPREAD_MS = 20;
 const MAX_SPREAD_MS = 5000;
 /** How long a viewer is kept waiting for a pull to begin. */
 const WANTED_MS = 10_000;
-/** Looks at URLs at a time. */
+/** Looks at URLs at a time, and of those that need ffmpeg. */
 const MAX_TESTS = 16;
+const MAX_LOOKING = 4;
 const MAX_TESTS_PER_OWNER = 2;
 
 /** All pulls of this process, by live stream. */
@@ -39,6 +40,8 @@ export class Pulls {
   readonly #options: PullsOptions;
   readonly #context: PullContext;
   readonly #ffmpeg: Ffmpeg;
+  /** For looks at URLs, which take no pull's place. */
+  readonly #looking: Ffmpeg;
   readonly #pulls = new Map<string, Pull>();
   readonly #byPlayback = new Map<string, Pull>();
   /** Counts the changes of each live stream that are being read: only the latest one's outcome holds. */
@@ -59,6 +62,7 @@ export class Pulls {
     this.#options = options;
     const { source, registry, outbound, log } = options;
     this.#ffmpeg = new Ffmpeg({ max: options.maxFfmpeg, log });
+    this.#looking = new Ffmpeg({ max: MAX_LOOKING, log });
     this.#context = {
       source,
       registry,
@@ -145,12 +149,14 @@ export class Pulls {
     const all = [...this.#tests.values()].reduce((sum, count) => sum + count, 0);
     if (mine >= MAX_TESTS_PER_OWNER || all >= MAX_TESTS)
       throw new CodedError('too_many_requests', 'Other URLs are being looked at: try again in ten seconds.');
+    if (this.#closed) throw new CodedError('store_unavailable', 'The server is stopping.');
     this.#tests.set(owner, mine + 1);
-    const { makeSource, sources, log } = this.#context;
+    const { sources, log } = this.#context;
+    const makeOne: Parameters<typeof probe>[0] = (...args) => makeSource(...args, this.#looking);
     try {
       const outbound = withoutLoops(sources.outbound, stream.playbackId);
       await checkUrl(url, outbound, this.#ffmpeg);
-      return await probe(makeSource, url, stream.id, { outbound, log: log.child({ liveStream: stream.id }) });
+      return await probe(makeOne, url, stream.id, { outbound, log: log.child({ liveStream: stream.id }) });
     } finally {
       const left = this.#tests.get(owner)! - 1;
       if (left > 0) this.#tests.set(owner, left);
@@ -164,7 +170,7 @@ export class Pulls {
     clearInterval(this.#ticker ?? undefined);
     clearTimeout(this.#readTimer);
     await Promise.all([...this.#pulls.values()].map((pull) => pull.stop('shutdown')));
-    await this.#ffmpeg.close();
+    await Promise.all([this.#ffmpeg.close(), this.#looking.close()]);
   }
 
   #tick(): void {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { silentFrame } from '../../../src/egress/silence.ts';
-import { readInit, writeInit, writePart } from '../../../src/formats/fmp4/index.ts';
+import { Fmp4Demuxer, readInit, writeInit, writePart } from '../../../src/formats/fmp4/index.ts';
 import { type OpusTrack, type Packet, parseOpusConfig } from '../../../src/media/index.ts';
 import { pipeThrough } from '../../support/child.ts';
 
@@ -68,5 +68,14 @@ test('ffmpeg decodes what is written of it; the silence of pushes is silent and 
       stdout.every((byte) => byte === 0),
       'silent',
     );
+    // Whoever joins a broadcast is given what its parts hold, and pulls of other servers are read so.
+    const demuxer = new Fmp4Demuxer({ unsupported: assert.fail, dropped: assert.fail });
+    demuxer.init(writeInit({ audio: track }));
+    const read = demuxer.media(part);
+    assert.deepEqual(
+      read.map(({ dts, data }) => [dts, data]),
+      packets.map(({ dts, data }) => [dts, data]),
+    );
+    assert.deepEqual(read[0]!.track.config.record, head);
   }
 });
