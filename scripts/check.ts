@@ -1,4 +1,4 @@
-// `npm run check`: types, lint and formatting, imports, compared secrets, lock file, paths in the documents. One line for each; what a failed
+// `npm run check`: types, lint and formatting, imports, compared secrets, lock file, paths in the documents, the coverage page. One line for each; what a failed
 // one printed follows it. Exits 1 when any failed.
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -16,6 +16,7 @@ const CHECKS: readonly { readonly name: string; readonly command: readonly strin
   { name: 'compared secrets', command: [process.execPath, 'scripts/check-secrets.ts'] },
   { name: 'lock file', command: [process.execPath, 'scripts/check-lock-file.ts'] },
   { name: 'documents', command: [process.execPath, 'scripts/check-docs.ts'] },
+  { name: 'coverage page', command: [process.execPath, 'scripts/coverage.ts', '--check'] },
 ];
 
 function run([program, ...args]: readonly string[]): Promise<{ ok: boolean; output: string }> {

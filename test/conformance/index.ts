@@ -49,14 +49,14 @@ export interface Report {
 }
 
 const ELSEWHERE: readonly (readonly [string, string])[] = [
-  ['H11', 'there are no playback tokens yet'],
+  ['H11', 'the stream is open to everybody: tokens are tested in e2e/playback-security'],
   ['H28', 'needs a restart of the server: see test/e2e/lifecycle.test.ts'],
   ['H55', 'needs hls.js in a browser: see test/e2e/hls-js.test.ts'],
   ['H56', 'needs hls.js in a browser: see test/e2e/hls-js.test.ts'],
   ['H57', 'needs hls.js in a browser: see test/e2e/hls-js.test.ts'],
   ['H67', 'needs timestamps at their limits: see test/e2e/frames.test.ts'],
   ['H68', 'there is no MPEG-TS variant'],
-  ['H78', 'there are no playback tokens yet'],
+  ['H78', 'the stream is open to everybody: tokens are tested in e2e/playback-security'],
 ];
 
 /** How long the end of a stream is waited for when the publisher has left for good. */

@@ -155,7 +155,7 @@ suite('lifecycle', { concurrency: true, timeout: 90_000 }, () => {
     ['RST', (publisher) => void publisher.socket.resetAndDestroy(), 1000],
     ['silence', (publisher) => publisher.fallSilent(), SILENCE_S * 1000 + 1500],
   ] as [string, (publisher: SessionPublisher) => void, number][]) {
-    test(`${how} makes the live stream offline, and ENDLIST comes after the reconnect window and not before`, async (t) => {
+    test(`F22 ${how} makes the live stream offline, and ENDLIST comes after the reconnect window and not before`, async (t) => {
       const stream = await server.createLiveStream();
       const publisher = await goLive(t, stream);
       await playing(stream);

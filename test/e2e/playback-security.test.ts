@@ -66,7 +66,7 @@ suite('who may watch', { timeout: 240_000 }, () => {
     return { ...answer, code, text: answer.body.toString() };
   };
 
-  test('S23 S25 S26 H78 F18 signed playback: every playlist, part, segment and init asks for the token, and the playlists carry it on', async () => {
+  test('S23 S25 S26 H11 H78 F18 signed playback: every playlist, part, segment and init asks for the token, and the playlists carry it on', async () => {
     type Key = { readonly _id: string; readonly private_key: string };
     const key = await server.api<Key>('POST', '/signing_keys', { algorithm: 'EdDSA' });
     const privateKey = createPrivateKey(Buffer.from(key.private_key, 'base64'));

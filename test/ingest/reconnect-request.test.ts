@@ -46,7 +46,7 @@ async function encoder(t: TestContext, port: number, key: string, connect: AmfOb
   return { socket, commands, codes };
 }
 
-test('L33 while the server drains, encoders that understand it are asked to connect anew and read until they leave; others are told nothing', {
+test('C19 L33 while the server drains, encoders that understand it are asked to connect anew and read until they leave; others are told nothing', {
   timeout: 120_000,
 }, async (t) => {
   const server = await startServer({ env: { LIVEAPI_DRAIN_S: '6' } });

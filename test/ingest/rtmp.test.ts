@@ -137,7 +137,7 @@ async function until(what: string, condition: () => boolean, timeoutMs = 15_000)
   }
 }
 
-test('a publish becomes packets; stop, FIN, RST and silence each end it truthfully', async () => {
+test('C14 C15 a publish becomes packets; stop, FIN, RST and silence each end it truthfully', async () => {
   const { server, registry, packets, events } = await ingest();
   const ends = {
     stop: (one: Encoder) => one.session.stop(),

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import { BROADCAST_ID, HLS, onAir, PLAYBACK_ID, USER_ID } from './on-air.ts';
 
-test('H70 H72 H73 H77 types, lengths, caching, Date; HEAD agrees with GET', async (t) => {
+test('H70 H72 H73 H77 F25 types, lengths, caching, Date; HEAD agrees with GET', async (t) => {
   const air = await onAir(t);
   air.begin();
   air.segments(2);
@@ -106,7 +106,7 @@ test('H72 ranges over a segment of several parts', async (t) => {
   assert.equal((await air.get(path, { range: 'bytes=0-1', 'if-range': whole.headers.etag! })).status, 206);
 });
 
-test('H74 H75 CORS and no-store on every error; OPTIONS 204; odd methods 405; long URLs 414', async (t) => {
+test('H74 H75 F24 CORS and no-store on every error; OPTIONS 204; odd methods 405; long URLs 414', async (t) => {
   const air = await onAir(t);
   air.begin();
   air.segments(1);

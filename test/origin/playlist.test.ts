@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { type MediaPlaylist, parseMediaPlaylist, parseMultivariant } from '../../src/formats/m3u8/index.ts';
 import { BROADCAST_ID, HLS, onAir, PART_US, USER_ID } from './on-air.ts';
 
-test('H03 H05 H06 H07 H08 H10 H32 the multivariant playlist: one variant, from the run and the measured parts', async (t) => {
+test('H03 F23 H05 H06 H07 H08 H10 H32 the multivariant playlist: one variant, from the run and the measured parts', async (t) => {
   const air = await onAir(t);
   air.begin();
   air.segments(3);

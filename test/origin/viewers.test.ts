@@ -27,7 +27,7 @@ async function tune(air: OnAir, query = '', path = HLS): Promise<string> {
   return `${path}/${parseMultivariant(body.toString()).variants[0]!.uri}`;
 }
 
-test('viewers are sessions: seen at once, gone within 15 s, one with many connections is one', async (t) => {
+test('F27 viewers are sessions: seen at once, gone within 15 s, one with many connections is one', async (t) => {
   const { air, pass, viewers } = await watched(t);
   assert.equal(viewers(), 0);
   const urls = await Promise.all(Array.from({ length: 30 }, () => tune(air)));

@@ -277,7 +277,7 @@ test('F05 F12 frames are missing for 1.5 s, or for good: the sound goes on in pa
   checkFrames(checkRuns(ended.window)[0]!, frozen, 10_000 - ms(frozen[0]!));
 });
 
-test('H35 parts stay between 85 and 100 % of their target when frames come unevenly', () => {
+test('H35 F06 parts stay between 85 and 100 % of their target when frames come unevenly', () => {
   let seed = 7;
   const random = () => (seed = (seed * 1103515245 + 12345) % 2 ** 31) / 2 ** 31;
   for (const [fps, jitterMs] of [
