@@ -174,6 +174,11 @@ suite('the dashboard', () => {
         await page.getByText(/viewers? · [\d.]+ [kM]bit\/s/).waitFor();
         await page.frameLocator('iframe').locator('[data-state="playing"]').waitFor({ state: 'attached' });
         await screenshot(page, 'dashboard-live-stream');
+        // The preview needs no password: it has a token of its own.
+        await server.api('PATCH', `/live_streams/${id}`, { settings: { embed_password: 'open sesame' } });
+        await page.reload();
+        await page.frameLocator('iframe').locator('[data-state="playing"]').waitFor({ state: 'attached' });
+        await server.api('PATCH', `/live_streams/${id}`, { settings: { embed_password: null } });
 
         await choose(page, 'Platforms');
         await press(page, 'Add a platform');
