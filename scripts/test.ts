@@ -18,7 +18,7 @@ const FILE_LIMIT_MS = 5 * 60_000;
 const WHOLE = /^test\/(web|hostile|conformance|e2e)\//;
 
 /** Of these one at a time: what a viewer sees is judged second by second. */
-const QUIET = /^test\/e2e\/(browser|hls-js|steady)/;
+const QUIET = /^test\/e2e\/(bad-network|browser|hls-js|steady)/;
 
 /** These wait much longer than they compute: two of them run beside the others. */
 const WAITING = /^test\/(egress|ingest|store\/(outage|upgrade)|webhooks\/chaos)/;
