@@ -306,7 +306,7 @@ export async function startApp(config: Config, log: Logger): Promise<App> {
         testPull: (...test) => pulls.test(...test),
         health: (id) => health.report(id),
         writeUsage: () => usage.write(),
-        still: (playbackId) => stills.jpeg(playbackId),
+        still: (playbackId, owner) => stills.jpeg(playbackId, owner),
         played: (report, viewer) => plays.report(report, viewer),
         serverStatus: async () => {
           return { ...(await serverHealth.read()), onAir: registry.size, viewers: origin.viewers + players.count };

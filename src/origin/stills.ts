@@ -10,6 +10,7 @@ const KEEP_MS = 10_000;
 const MAX_KEPT = 500;
 const AT_ONCE = 2;
 const MAX_WAITING = 100;
+const MAX_WAITING_OF_ONE = 30;
 const WITHIN_MS = 5000;
 const MAX_BYTES = 1 << 20;
 /** One picture takes a few hundred ms at most. */
@@ -51,7 +52,7 @@ export class Stills {
   readonly #shelf: Pick<Shelf, 'get'>;
   /** By playback id, the oldest first. */
   readonly #kept = new Map<string, { readonly atMs: number; readonly jpeg: Promise<Buffer | null> }>();
-  readonly #waiting: (() => void)[] = [];
+  readonly #waiting: { readonly owner: string; readonly go: () => void }[] = [];
   #running = 0;
 
   constructor(shelf: Pick<Shelf, 'get'>) {
@@ -59,10 +60,10 @@ export class Stills {
   }
 
   /**
-   * A JPEG, ten seconds old at most; null where nothing is on air, or no picture.
+   * A JPEG, ten seconds old at most; null where nothing is on air, or no picture. Of all that wait `owner` may have some only.
    * @throws CodedError not_implemented without ffmpeg, too_many_requests when too many wait
    */
-  async jpeg(playbackId: string): Promise<Buffer | null> {
+  async jpeg(playbackId: string, owner: string): Promise<Buffer | null> {
     const window = this.#shelf.get(playbackId);
     if (!window || window.ended || window.paused) return null;
     for (const [id, { atMs }] of this.#kept) {
@@ -71,41 +72,44 @@ export class Stills {
     }
     const kept = this.#kept.get(playbackId);
     if (kept) return kept.jpeg;
-    const source = newestKeyFrame(window);
-    if (!source) return null;
-    const jpeg = this.#decode(source);
+    if (!newestKeyFrame(window)) return null;
+    const jpeg = this.#decode(window, owner);
     this.#kept.set(playbackId, { atMs: monotonicMs(), jpeg });
     // What failed is tried again.
     jpeg.catch(() => this.#kept.delete(playbackId));
     return jpeg;
   }
 
-  async #decode(source: Buffer): Promise<Buffer | null> {
+  async #decode(window: LiveWindow, owner: string): Promise<Buffer | null> {
     const ffmpeg = find('ffmpeg');
     if (!ffmpeg)
       throw new CodedError('not_implemented', 'Pictures need ffmpeg, which is not installed on this server.');
     if (this.#running >= AT_ONCE) {
-      if (this.#waiting.length >= MAX_WAITING)
+      const its = this.#waiting.filter((waiting) => waiting.owner === owner).length;
+      if (its >= MAX_WAITING_OF_ONE || this.#waiting.length >= MAX_WAITING)
         throw new CodedError('too_many_requests', 'Too many pictures are asked for: try again in a moment.');
-      await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    }
-    this.#running++;
+      // Whoever is done hands the place on.
+      await new Promise<void>((go) => this.#waiting.push({ owner, go }));
+    } else this.#running++;
     try {
-      return await run(ffmpeg, source);
+      // Not before its turn: what waits holds no media.
+      const source = newestKeyFrame(window);
+      return source && (await run(ffmpeg, Buffer.concat(source)));
     } finally {
-      this.#running--;
-      this.#waiting.shift()?.();
+      const next = this.#waiting.shift();
+      if (next) next.go();
+      else this.#running--;
     }
   }
 }
 
 /** Initialization and one part. */
-function newestKeyFrame(window: LiveWindow): Buffer | null {
+function newestKeyFrame(window: LiveWindow): Buffer[] | null {
   const segments = [window.inProgress, ...window.listed().toReversed()];
   for (const segment of segments) {
     const part = segment?.parts.findLast(({ independent }) => independent);
     const init = segment && window.init(segment.run, 'main');
-    if (part && init) return window.start?.main.width ? Buffer.concat([init, part.main]) : null;
+    if (part && init) return window.start?.main.width ? [init, part.main] : null;
   }
   return null;
 }

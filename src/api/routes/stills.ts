@@ -6,8 +6,8 @@ import { allowOnly } from '../errors.ts';
 import { IdParams, liveStreamNotFound } from '../resource.ts';
 
 export interface StillsPort {
-  /** A JPEG; null while there is no picture. @throws CodedError not_implemented, too_many_requests */
-  still(playbackId: string): Promise<Buffer | null>;
+  /** A JPEG; null while there is no picture. `owner` bounds how many one may wait for. @throws CodedError not_implemented, too_many_requests */
+  still(playbackId: string, owner: string): Promise<Buffer | null>;
 }
 
 export interface StillsRoutesOptions {
@@ -30,7 +30,7 @@ export const stillRoutes: FastifyPluginAsyncTypebox<StillsRoutesOptions> = async
   app.get(url, { schema }, async ({ principal, params }, reply) => {
     const row = await store.liveStreams.get(principal, params.id);
     if (!row) throw liveStreamNotFound();
-    const jpeg = await live.still(row.playbackId);
+    const jpeg = await live.still(row.playbackId, principal.organizationId);
     if (!jpeg) throw new CodedError('not_found', 'There is no picture: no encoder sends one to this live stream.');
     return reply.type(TYPE).send(jpeg);
   });
