@@ -53,5 +53,5 @@ export const beaconRoutes: FastifyPluginAsyncTypebox<BeaconRoutesOptions> = asyn
     return reply.code(204).send(null);
   });
 
-  allowOnly(app, '/embed/beacon', ['POST'], open);
+  allowOnly(app, '/embed/beacon', ['POST'], { ...open, bodyLimit: MAX_BYTES, onRequest });
 };
