@@ -78,7 +78,7 @@ suite('hls.js', { concurrency: true, timeout: 120_000 }, () => {
   const onAir = async (playlist: string) =>
     until('the stream is on air', 15_000, async () => (await fetch(playlist)).ok);
 
-  test('H55 with low latency off it keeps playing', async (t) => {
+  test('F16 H55 with low latency off it keeps playing', async (t) => {
     const stream = await server.createLiveStream();
     const publisher = publishTags(tags, ingestUrl(stream), { loop: true });
     t.after(() => publisher.stop());

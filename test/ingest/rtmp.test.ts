@@ -168,6 +168,31 @@ test('C14 C15 a publish becomes packets; stop, FIN, RST and silence each end it 
   await until('no socket left', () => server.connections === 0);
 });
 
+test('E13 the clock of the machine is set three hours on and back: who publishes stays, who is silent goes', async (t) => {
+  const { server, registry, packets, events } = await ingest({ publisherTimeoutMs: 600 });
+  const one = encoder(server.port);
+  assert.equal(await one.answer, null);
+  sendFrames(one, 0, 1);
+  const now = Date.now;
+  let setByMs = 0;
+  t.mock.method(Date, 'now', () => now() + setByMs);
+  for (let i = 1; i <= 12; i++) {
+    setByMs = [0, 3 * 3_600_000, -3 * 3_600_000][i % 3]!;
+    one.session.sendVideo(i * 33, writeVideoTag('frame', true, 0, IDR));
+    await until('its frame', () => packets.length === 2 + i);
+    await delay(100);
+  }
+  assert.deepEqual([registry.isOnline(KEY), events], [true, ['run']]);
+  const video = packets.filter(({ track }) => track.kind === 'video');
+  assert.deepEqual(
+    video.map(({ dts }) => dts),
+    Array.from({ length: 13 }, (_, i) => i * 33),
+  );
+  setByMs = -3 * 3_600_000;
+  await one.closed;
+  assert.deepEqual([registry.isOnline(KEY), events], [false, ['run', 'pause']]);
+});
+
 test('C09 C10 C11 C12 a refusal says why and closes; unknown key and wrong password look alike', async () => {
   const { server, registry, events } = await ingest();
   const refusal = async (name: string) => {

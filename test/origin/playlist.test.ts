@@ -3,6 +3,8 @@ import { test } from 'node:test';
 import { type MediaPlaylist, parseMediaPlaylist, parseMultivariant } from '../../src/formats/m3u8/index.ts';
 import { BROADCAST_ID, HLS, onAir, PART_US, USER_ID } from './on-air.ts';
 
+const byPlace = ([msn, part]: number[], [otherMsn, otherPart]: number[]) => msn! - otherMsn! || part! - otherPart!;
+
 test('H03 F23 H05 H06 H07 H08 H10 H32 the multivariant playlist: one variant, from the run and the measured parts', async (t) => {
   const air = await onAir(t);
   air.begin();
@@ -32,10 +34,11 @@ test('H03 F23 H05 H06 H07 H08 H10 H32 the multivariant playlist: one variant, fr
   assert.deepEqual([audioOnly.codecs, 'width' in audioOnly, 'frameRate' in audioOnly], ['mp4a.40.2', false, false]);
 });
 
-test('H12 H21 H22 H33 H34 H36 H37 H38 H39 H40 H41 H44 watched over eight segments, every resource fetched', async (t) => {
+test('E14 F07 F14 H12 H21 H22 H33 H34 H36 H37 H38 H39 H40 H41 H44 watched over eight segments, every resource fetched', async (t) => {
   const air = await onAir(t);
   air.begin();
   let previous: MediaPlaylist | null = null;
+  const names = new Set<string>();
   air.segments(1);
   for (let step = 7; step < 55; step++) {
     air.parts(1);
@@ -71,8 +74,12 @@ test('H12 H21 H22 H33 H34 H36 H37 H38 H39 H40 H41 H44 watched over eight segment
         );
       for (const [i, part] of segment.parts.entries()) assert.equal(part.independent, i === 0);
       assert.equal(segment.map, `${BROADCAST_ID}/init-0.mp4`);
+      for (const part of segment.parts) names.add(part.uri!);
       fromEndUs += segment.durationUs;
     }
+    // One clock through the run: each date is the one before and what lies between.
+    for (const [i, { dateTimeUs, durationUs }] of segments.slice(0, -1).entries())
+      assert.ok(Math.abs(segments[i + 1]!.dateTimeUs! - dateTimeUs! - durationUs) <= 1000);
     if (previous) {
       assert.ok(playlist.mediaSequence >= previous.mediaSequence);
       // What stays keeps its number, tags and date; what was hinted is what came.
@@ -86,6 +93,20 @@ test('H12 H21 H22 H33 H34 H36 H37 H38 H39 H40 H41 H44 watched over eight segment
     }
     previous = playlist;
   }
+  // The parts of nine segments, named by segment and place: none left out, none twice.
+  const places = [...names]
+    .map((name) =>
+      name
+        .match(/(\d+)\.(\d)\.m4s$/)!
+        .slice(1)
+        .map(Number),
+    )
+    .sort(byPlace);
+  const first = places[0]![0]!;
+  assert.deepEqual(
+    places,
+    Array.from({ length: 54 }, (_, i) => [first + Math.floor(i / 6), i % 6]),
+  );
   for (const rendition of ['main', 'audio']) {
     const playlist = await air.playlist('', rendition);
     assert.equal((await air.get(`${HLS}/${playlist.segments[0].map}`)).body.toString(), `init of ${rendition}`);
@@ -158,7 +179,7 @@ test('H26 H50 the end: ENDLIST, no parts, no hints, the same bytes ever after wh
   }
 });
 
-test('H52 H53 F17 every delta of a run, merged onto the full playlist before it, is the full playlist', async (t) => {
+test('D09 H52 H53 F17 every delta of a run, merged onto the full playlist before it, is the full playlist', async (t) => {
   const air = await onAir(t, { minWindowMs: 40_000 });
   air.begin();
   air.segments(1);
@@ -172,6 +193,7 @@ test('H52 H53 F17 every delta of a run, merged onto the full playlist before it,
     air.parts(1);
     if (air.window.inProgress!.parts.length === 6) air.window.closeSegment();
     const full = await air.playlist();
+    assert.equal((await air.playlist('', 'audio')).discontinuitySequence, full.discontinuitySequence);
     const delta = await air.playlist('_HLS_skip=YES');
     const skippedUs = full.segments.slice(delta.skippedSegments).reduce((sum, segment) => sum + segment.durationUs, 0);
     if (delta.skippedSegments > 0) {
@@ -187,6 +209,7 @@ test('H52 H53 F17 every delta of a run, merged onto the full playlist before it,
     known = full;
   }
   assert.ok(skips > 150, `${skips} deltas`);
+  assert.ok(known.discontinuitySequence > 8, 'breaks that left the window are counted');
   assert.equal((await air.playlist('_HLS_skip=v2')).skippedSegments, 0, 'only with CAN-SKIP-DATERANGES');
   assert.equal((await air.playlist('_HLS_skip=no')).skippedSegments, 0);
 });

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { readInit } from '../../src/formats/fmp4/index.ts';
 import { Packager } from '../../src/packager/index.ts';
 import { Collector, checkFrames, checkRuns, segmentMs } from './collector.ts';
 import { flv, ms, packetsOf } from './source.ts';
@@ -51,7 +52,7 @@ const CASES: Case[] = [
     frameRate: 29.97,
   },
   {
-    name: '25 fps, 0.5 s GOP, video only',
+    name: 'D06 25 fps, 0.5 s GOP, video only',
     source: { seconds: 5, fps: '25', video: ['-g', '12'] },
     partTargetUs: 334_000,
     targetDurationS: 3,
@@ -145,7 +146,9 @@ for (const { name, source, ...want } of CASES) {
     assert.match(start.main.codecs, want.codecs);
     assert.equal(start.main.frameRate, want.frameRate);
     assert.equal(start.main === start.audio, !source.video);
-    assert.equal(start.audio !== null, source.audio !== undefined, 'D06');
+    assert.equal(start.audio !== null, source.audio !== undefined);
+    const kinds = readInit(start.main.init).map(({ kind }) => kind);
+    assert.deepEqual(kinds, [...(source.video ? ['video'] : []), ...(source.audio ? ['audio'] : [])]);
     if (source.video) {
       assert.deepEqual([start.main.width, start.main.height], [192, 108], 'H06');
       for (const segment of segments.toSpliced(1, 1)) assert.ok(segment[0]!.independent, 'H64');
