@@ -79,7 +79,7 @@ test('E11 E12 every way to say rate, channels and object type', () => {
   assert.ok(!sameAacConfig(parseAacConfig(hex('1190')), parseAacConfig(hex('1210'))));
 });
 
-test('D11 what cannot be read or played is refused with its reason', () => {
+test('D11 R31 what cannot be read or played is refused with its reason', () => {
   for (const [record, reason] of [
     ['', /too early/],
     ['11', /too early/],

@@ -100,6 +100,65 @@ test('D11 reserved bits, several parameter sets, trailing bytes and a broken VUI
   }
 });
 
+/** A Baseline SPS of so many macroblocks, with cropping if given (left, right, top, bottom). */
+function baselineSps(across: number, down: number, crop: readonly number[] = []): Buffer {
+  const ue = (value: number) => {
+    const binary = (value + 1).toString(2);
+    return '0'.repeat(binary.length - 1) + binary;
+  };
+  const cropping = crop.length > 0 ? `1${crop.map(ue).join('')}` : '0';
+  // Id, frame numbers, picture order of type 2, one reference, no gaps; the size; frames only; no VUI; the stop bit.
+  const bits = `${ue(0)}${ue(0)}${ue(2)}${ue(1)}0${ue(across - 1)}${ue(down - 1)}11${cropping}01`;
+  const padded = bits.padEnd(Math.ceil(bits.length / 8) * 8, '0');
+  return Buffer.from([0x67, 66, 0xc0, 40, ...padded.match(/.{8}/g)!.map((byte) => Number.parseInt(byte, 2))]);
+}
+
+test('R31 parameter sets cut at each byte, of absurd sizes and cropping, and as many as fit', () => {
+  const record = (...sets: Buffer[]) =>
+    Buffer.concat([
+      hex('0142c028ff'),
+      Buffer.from([0xe0 | sets.length]),
+      ...sets.flatMap((sps) => [Buffer.from([sps.length >> 8, sps.length & 255]), sps]),
+      hex('01 0004'),
+      PPS,
+    ]);
+  const size = (sps: Buffer) => {
+    const { width, height } = parseAvcConfig(record(sps));
+    return `${width}x${height}`;
+  };
+  // Where the size is told it stands, whatever is missing behind it; before that nothing is made up.
+  const cuts = Array.from({ length: SPS.length }, (_, length) => {
+    try {
+      return size(SPS.subarray(0, length));
+    } catch (error) {
+      assert.equal((error as { code?: string }).code, 'media_invalid', String(error));
+      return 'refused';
+    }
+  });
+  const told = cuts.indexOf('1920x1080');
+  assert.ok(told > 4 && told < SPS.length - 4, `${cuts}`);
+  assert.deepEqual(new Set(cuts.slice(0, told)), new Set(['refused']));
+  assert.deepEqual(new Set(cuts.slice(told)), new Set(['1920x1080']));
+
+  assert.equal(size(baselineSps(1, 1)), '16x16');
+  assert.equal(size(baselineSps(1024, 1024)), '16384x16384');
+  assert.equal(size(baselineSps(120, 68, [0, 0, 0, 4])), '1920x1080');
+  for (const [across, down, ...crop] of [
+    [1025, 1],
+    [1, 1025],
+    [2 ** 28, 2 ** 28],
+    [2 ** 31, 1],
+    [1, 1, 4, 4, 0, 0],
+    [1, 1, 0, 0, 0, 8],
+    [120, 68, 2 ** 31, 2 ** 31, 0, 0],
+    [120, 68, 0, 2 ** 32 - 2, 0, 0],
+  ])
+    assert.throws(() => size(baselineSps(across!, down!, crop)), invalid, `${across}x${down} ${crop}`);
+  const many = Array.from({ length: 31 }, () => SPS);
+  assert.equal(parseAvcConfig(record(...many)).width, 1920);
+  assert.throws(() => parseAvcConfig(record(...many).subarray(0, 300)), invalid);
+});
+
 test('D07 the same configuration is the same, whatever its reserved bits; another length size is not', () => {
   const config = parseAvcConfig(PLAIN);
   const edited = (byte: number) => {

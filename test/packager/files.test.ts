@@ -118,7 +118,7 @@ const CASES: Case[] = [
 ];
 
 for (const { name, source, ...want } of CASES) {
-  test(`H14 H35 H58–H65 ${name}`, () => {
+  test(`F08 H14 H35 H58–H65 ${name}`, () => {
     const packets = packetsOf(flv(source));
     const window = new Collector();
     const packager = new Packager(window);
