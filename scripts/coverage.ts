@@ -28,20 +28,15 @@ const NOT_APPLICABLE: Readonly<Record<string, string>> = {
 const OPEN: Readonly<Record<string, string>> = {
   A07: 'PROXY protocol of load balancers in front of RTMP: not built',
   A08: 'IPv6: listened on and dialled; an address of two families of which one is dead is not tried',
-  C13: 'no clean-up between claim and activation: the claim is taken in one turn, which a race of a thousand tests; not with a slow hook',
   D16: 'multitrack of Enhanced RTMP: not built',
   D17: 'multitrack from OBS to a server of one’s own: not built',
   E02: 'B-frames of hardware encoders: those of x264 come out bit-exact; others are not recorded',
   R09: 'a peer that vanishes without FIN: silence is tested; packets that are dropped by a firewall are not',
-  R12: 'odd TLS hellos: node’s; only a wrong certificate and plain bytes are tested',
-  R33: 'no key frame, and only key frames: the first is F03; the second is not tried for long',
-  R34: 'a codec change each second for minutes: two in a row are tested (D08)',
   R36: 'publishers of 100 Mbit/s and of 1 kbit/s: bounds are tested (F30); such rates only in benches',
   R38: 'refusals take the same time: the answers are alike; their times are not compared',
   R40: 'two encoders that try again on one key: who has it keeps it (C16); not for five minutes',
   R42: 'deleted while live: cut at once; a revoked token and a suspended organization end no broadcast',
   R44: 'fuzz seeds of other projects: not brought here; our own mutations are',
-  R46: 'a clean publish beside a hostile one: it loses nothing (R07); its frames are not hashed',
 };
 
 /** Numbers by the tests that carry them: `R01`, `R01–R08`. */

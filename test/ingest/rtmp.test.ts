@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Duplex } from 'node:stream';
 import { after, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import tls from 'node:tls';
@@ -193,6 +195,16 @@ test('E13 the clock of the machine is set three hours on and back: who publishes
   assert.deepEqual([registry.isOnline(KEY), events], [false, ['run', 'pause']]);
 });
 
+test('C13 the key is checked for longer than silence is borne: who waits is not cleared away, and publishes', async () => {
+  const { server, registry, packets } = await ingest({ publisherTimeoutMs: 300 }, () => delay(1500));
+  const one = encoder(server.port);
+  assert.equal(await one.answer, null);
+  assert.ok(registry.isOnline(KEY));
+  sendFrames(one, 0, 5);
+  await until('its packets', () => packets.length === 10);
+  one.socket.destroy();
+});
+
 test('C09 C10 C11 C12 a refusal says why and closes; unknown key and wrong password look alike', async () => {
   const { server, registry, events } = await ingest();
   const refusal = async (name: string) => {
@@ -316,11 +328,18 @@ test('R01 R02 R03 R04 R05 R06 A05 whoever stalls is closed by a deadline', { tim
   await until('no socket left', () => server.connections === 0);
 });
 
-test('R07 A03 strangers that speak something else are closed; a healthy neighbour loses nothing', async () => {
+test('R07 R46 A03 strangers that speak something else are closed; the frames of a healthy neighbour stay what they are', async () => {
   const { server, packets } = await ingest();
   const neighbour = encoder(server.port, `${OTHER_KEY}?password=${PASSWORD}`);
   assert.equal(await neighbour.answer, null);
   sendFrames(neighbour, 0, 1);
+  const sent: Buffer[] = [];
+  const sendOne = () => {
+    const slice = createHash('sha256').update(`${sent.length}`).digest();
+    const frame = Buffer.concat([Buffer.from([0, 0, 0, 33, 0x65]), slice]);
+    sent.push(frame);
+    neighbour.session.sendVideo(33 * sent.length, writeVideoTag('frame', true, 0, frame));
+  };
   const greetings = [
     '\0',
     '\x02',
@@ -335,6 +354,7 @@ test('R07 A03 strangers that speak something else are closed; a healthy neighbou
     socket.on('error', () => {});
     socket.write(Buffer.concat([Buffer.from(greeting, 'latin1'), Buffer.alloc(1536, 0x47)]));
     socket.resume();
+    sendOne();
     await once(socket, 'close');
   }
   for (let i = 0; i < 50; i++) {
@@ -345,10 +365,16 @@ test('R07 A03 strangers that speak something else are closed; a healthy neighbou
     socket.write(Buffer.concat([Buffer.from([3]), Buffer.alloc(1536), Buffer.alloc(1536), noise]));
     socket.end();
     socket.resume();
+    sendOne();
     await once(socket, 'close');
   }
-  sendFrames(neighbour, 33, 10);
-  await until('the neighbour goes on', () => packets.length === 22);
+  await until('all frames of the neighbour', () => packets.length === 2 + sent.length);
+  assert.equal(sent.length, 57);
+  const video = packets.filter(({ track }) => track.kind === 'video').slice(1);
+  assert.deepEqual(
+    video.map(({ data }) => Buffer.from(data).toString('hex')),
+    sent.map((frame) => frame.toString('hex')),
+  );
   neighbour.socket.destroy();
 });
 
@@ -371,7 +397,7 @@ test('R08 thousands of half-open sockets do not keep an encoder out; a full hous
   one.socket.destroy();
 });
 
-test('A06 RTMPS takes the same publish, shrugs at plain bytes, and a bad certificate is a clear error', async () => {
+test('A06 R12 RTMPS takes the same publish, shrugs at plain bytes, and a bad certificate is a clear error', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'liveapi-tls-'));
   after(() => rmSync(folder, { recursive: true }));
   execFileSync(
@@ -395,7 +421,7 @@ test('A06 RTMPS takes the same publish, shrugs at plain bytes, and a bad certifi
   );
   const certificate = readFileSync(join(folder, 'cert.pem'));
   const key = readFileSync(join(folder, 'key.pem'));
-  const { server, packets } = await ingest({ tls: { port: 0, certificate, key } });
+  const { server, packets, registry } = await ingest({ tls: { port: 0, certificate, key } });
   const plain = net.connect({ port: server.tlsPort!, host: '127.0.0.1' });
   plain.on('error', () => {});
   plain.write(Buffer.concat([Buffer.from([3]), Buffer.alloc(1536)]));
@@ -413,6 +439,39 @@ test('A06 RTMPS takes the same publish, shrugs at plain bytes, and a bad certifi
   sendFrames(one, 0, 10);
   await until('packets', () => packets.length === 20);
   one.socket.destroy();
+
+  // R12: clients that do it their own way publish too, and one that goes without a farewell is gone.
+  await until('the first has left', () => !registry.isOnline(KEY));
+  for (const [name, options] of Object.entries<tls.ConnectionOptions>({
+    'one byte a write': { servername: 'localhost' },
+    'no server name': { servername: '' },
+    'another server name': { servername: 'elsewhere.example.net' },
+  })) {
+    packets.length = 0;
+    const raw = net.connect({ port: server.tlsPort!, host: '127.0.0.1', noDelay: true });
+    const bytewise = new Duplex({
+      read() {},
+      write: (bytes: Buffer, _, done) => {
+        for (const byte of bytes.subarray(0, 2000)) raw.write(Buffer.of(byte));
+        raw.write(bytes.subarray(2000), done);
+      },
+    });
+    raw.on('data', (bytes) => bytewise.push(bytes));
+    raw.on('close', () => bytewise.destroy());
+    const socket = tls.connect({
+      ...options,
+      ca: certificate,
+      checkServerIdentity: () => undefined,
+      socket: name === 'one byte a write' ? bytewise : raw,
+    });
+    const odd = encoder(0, undefined, { socket });
+    assert.equal(await odd.answer, null, name);
+    sendFrames(odd, 0, 10);
+    await until(name, () => packets.length === 20);
+    raw.destroy();
+    await until(`${name}: offline`, () => !registry.isOnline(KEY));
+    odd.socket.destroy();
+  }
   await assert.rejects(ingest({ tls: { port: 0, certificate: 'not a certificate', key } }), { code: 'config_invalid' });
 });
 

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { ToPackets, writeVideoTag } from '../../src/formats/flv/index.ts';
 import { readInit, readParts } from '../../src/formats/fmp4/index.ts';
-import { type AudioTrack, type Packet, parseAacConfig } from '../../src/media/index.ts';
+import { type AudioTrack, type Packet, parseAacConfig, type VideoTrack } from '../../src/media/index.ts';
 import { Packager } from '../../src/packager/index.ts';
+import { LiveWindow } from '../../src/segments/index.ts';
 import { Collector, checkFrames, checkRuns, segmentMs } from './collector.ts';
 import { flv, moved, ms, packetsOf } from './source.ts';
 
@@ -261,6 +263,69 @@ test('F01 F03 a run that never has a key frame is published after the longest ta
   const frames = checkRuns(window)[0]!;
   assert.equal(frames.length, blind.filter((packet) => packet.dts >= 12_000).length);
   assert.ok(window.parts.every((part) => !part.independent));
+});
+
+test('R33 an hour without a key frame, of key frames alone, with one every ten minutes: the window stays as small as it was', () => {
+  for (const [name, isKey] of [
+    ['never', () => false],
+    ['always', () => true],
+    ['every ten minutes', (i: number) => i % 18_000 === 0],
+  ] as const) {
+    let nowMs = 0;
+    const window = new LiveWindow({
+      broadcastId: '1'.repeat(24),
+      playbackId: `lv_${'1'.repeat(32)}`,
+      userId: '2'.repeat(24),
+      firstMsn: 0,
+      firstDiscontinuitySequence: 0,
+      minWindowMs: 0,
+      maxBytes: 1 << 28,
+      clock: () => nowMs,
+    });
+    const packager = new Packager(window);
+    const [key, other] = [video[0]!, video[1]!];
+    packager.onRun({ number: 0, startedAtMs: STARTED, firstDtsMs: 0 });
+    const bytes: number[] = [];
+    for (let i = 0, dts = 0; dts < 3_600_000; i++, dts += 33) {
+      nowMs = dts;
+      packager.onPacket({ ...(isKey(i) ? key : other), key: isKey(i), dts, pts: dts });
+      if (i % 1818 === 1817) bytes.push(window.bytes);
+    }
+    assert.equal(bytes.length, 60);
+    const early = Math.max(...bytes.slice(0, 15));
+    assert.ok(Math.max(...bytes) <= early * 1.1, `${name}: ${bytes}`);
+    assert.ok(window.targetDurationS <= 12, `${name}: ${window.targetDurationS} s`);
+    const segments = window.nextMsn;
+    assert.ok(segments >= 3600 / 12.5 && segments <= 3600 / 1.9, `${name}: ${segments} segments`);
+    window.end();
+  }
+});
+
+test('R34 a new configuration each second for five minutes, and one that comes a thousand times again', () => {
+  const gop = video.filter((packet) => ms(packet) < ms(video[0]!) + 1000);
+  const endless: Packet[] = [];
+  for (let second = 0; second < 300; second++) {
+    const track = { ...video[0]!.track } as VideoTrack;
+    endless.push(...moved(gop, second * 1000, { video: track }));
+  }
+  for (let i = 0; i < 14_062; i++) {
+    const dts = (ms(video[0]!) + 10) * 48 + i * 1024;
+    endless.push({ ...audio[0]!, dts, pts: dts });
+  }
+  endless.sort((a, b) => ms(a) - ms(b));
+  const { window } = packaged(endless);
+  checkFrames(checkRuns(window).flat(), endless, 10_000 - ms(endless[0]!));
+  assert.equal(window.runs.length, 300);
+
+  const packets = new ToPackets({ unsupported: assert.fail, dropped: assert.fail });
+  const { config } = video[0]!.track as { config: { record: Buffer } };
+  const frame = writeVideoTag('frame', true, 0, Buffer.from(video[0]!.data));
+  const tracks = new Set<unknown>();
+  for (let i = 0; i < 1000; i++) {
+    packets.video(i * 33, writeVideoTag('config', true, 0, config.record));
+    tracks.add(packets.video(i * 33, frame)!.track);
+  }
+  assert.equal(tracks.size, 1);
 });
 
 test('F05 F12 frames are missing for 1.5 s, or for good: the sound goes on in parts of its own', () => {

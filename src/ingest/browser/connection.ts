@@ -217,7 +217,8 @@ export class BrowserConnection implements Publisher {
     this.#claim = claim;
     this.#wasAccepted = true;
     this.#enter('publishing', 0);
-    this.#lastPacketMs = monotonicMs();
+    // It had nothing to say while it was checked.
+    this.lastDataMs = this.#lastPacketMs = monotonicMs();
     this.#context.accepted(this);
     const { liveStreamId } = claim.broadcast.authorisation;
     this.#log.info(

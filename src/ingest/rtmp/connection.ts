@@ -255,7 +255,8 @@ export class RtmpConnection implements Publisher {
       dropped: (reason) => this.#log.warn({ reason }, 'frame dropped'),
     });
     this.#enter('publishing', 0);
-    this.#lastPacketMs = monotonicMs();
+    // While the key was checked the encoder had nothing to say: its silence begins here.
+    this.lastDataMs = this.#lastPacketMs = monotonicMs();
     this.#context.counts(this, 'publisher');
     this.#log.info(
       {
