@@ -19,12 +19,6 @@ const BAR_HLS = 1.6;
 const BAR_HLS_NGINX = 0.75;
 const BAR_ALONE = 1.2;
 
-/** CPU ms of the server for one second of one stream, window by window, and the generator's lateness in ms (99th percentile). */
-interface Cost {
-  readonly perStreamSecond: readonly number[];
-  readonly lateMs: number;
-}
-
 type Warm = (pid: number) => Promise<void>;
 const warmUp: Warm = () => pause(WARM_MS);
 
@@ -42,82 +36,59 @@ async function untilFull(pid: number): Promise<void> {
   }
 }
 
-/** Windows one after the other: what a server is asked to warm up for, once, is measured more than once. */
-async function cost(
-  pid: number,
-  targets: readonly PublisherTarget[],
-  clip: Clip,
-  { seconds, rounds }: Effort,
-  warm: Warm,
-): Promise<Cost> {
+/** A server that runs, and where `count` publishers find it. */
+interface Contender {
+  readonly pid: number;
+  readonly targets: readonly PublisherTarget[];
+  close(): Promise<unknown>;
+}
+
+const benchKey = (i: number) => `lv_${i.toString(16).padStart(32, '0')}?password=00000000`;
+const withKeys = (port: number, count: number): PublisherTarget[] =>
+  Array.from({ length: count }, (_, i) => ({ port, key: benchKey(i) }));
+
+async function ours(count: number): Promise<Contender> {
+  const server = await startBenchServer();
+  const streams = await createStreams(server, count);
+  const targets = streams.map((stream) => ({ port: server.rtmpPort, key: stream.ingest.key }));
+  return { pid: server.pid, targets, close: () => server.close() };
+}
+
+async function alone(count: number): Promise<Contender> {
+  const { port, child } = await startFloor('ingest-alone.ts', [], HEAP_FLAGS);
+  return { pid: child.pid, targets: withKeys(port, count), close: () => child.stop() };
+}
+
+async function bare(count: number): Promise<Contender> {
+  const { port, child } = await startFloor('bare-parser.ts');
+  return { pid: child.pid, targets: Array<PublisherTarget>(count).fill({ port }), close: () => child.stop() };
+}
+
+async function nginx(hls: boolean, count: number): Promise<Contender> {
+  const server = await startNginxRtmp({ hls });
+  return { pid: server.workerPid, targets: withKeys(server.port, count), close: () => server.close() };
+}
+
+/** One window: CPU ms for one second of one stream, and how late the generator was (ms, 99th percentile). */
+async function cost({ pid, targets }: Contender, clip: Clip, seconds: number, warm: Warm) {
   const load = await startLoad(targets, clip);
   try {
     await warm(pid);
     load.lateness();
-    const perStreamSecond: number[] = [];
-    while (perStreamSecond.length < rounds) {
-      const { cpuMs, wallMs } = await during(pid, () => pause(seconds * 1000));
-      perStreamSecond.push(cpuMs / (wallMs / 1000) / targets.length);
-    }
+    const { cpuMs, wallMs } = await during(pid, () => pause(seconds * 1000));
     const lost = load.publishers.filter((publisher) => !publisher.open).length;
     if (lost > 0) throw new Error(`${lost} of ${targets.length} publishers were cut`);
-    return { perStreamSecond, lateMs: percentile(load.lateness(), 0.99) };
+    return { perStreamSecond: cpuMs / (wallMs / 1000) / targets.length, lateMs: percentile(load.lateness(), 0.99) };
   } finally {
     await load.close();
   }
 }
 
-const benchKey = (i: number) => `lv_${i.toString(16).padStart(32, '0')}?password=00000000`;
-
-/** One kind of server with `count` publishers. */
-type Contender = (count: number, clip: Clip, effort: Effort, warm: Warm) => Promise<Cost>;
-
-const ours: Contender = async (count, clip, effort, warm) => {
-  const server = await startBenchServer();
-  try {
-    const streams = await createStreams(server, count);
-    const targets = streams.map((stream) => ({ port: server.rtmpPort, key: stream.ingest.key }));
-    return await cost(server.pid, targets, clip, effort, warm);
-  } finally {
-    await server.close();
-  }
-};
-
-const alone: Contender = async (count, clip, effort, warm) => {
-  const { port, child } = await startFloor('ingest-alone.ts', [], HEAP_FLAGS);
-  try {
-    const targets = Array.from({ length: count }, (_, i) => ({ port, key: benchKey(i) }));
-    return await cost(child.pid, targets, clip, effort, warm);
-  } finally {
-    await child.stop();
-  }
-};
-
-const bare: Contender = async (count, clip, effort, warm) => {
-  const { port, child } = await startFloor('bare-parser.ts');
-  try {
-    return await cost(child.pid, Array<PublisherTarget>(count).fill({ port }), clip, effort, warm);
-  } finally {
-    await child.stop();
-  }
-};
-
-const nginx =
-  (hls: boolean): Contender =>
-  async (count, clip, effort, warm) => {
-    const server = await startNginxRtmp({ hls });
-    try {
-      const targets = Array.from({ length: count }, (_, i) => ({ port: server.port, key: benchKey(i) }));
-      return await cost(server.workerPid, targets, clip, effort, warm);
-    } finally {
-      await server.close();
-    }
-  };
-
 interface Comparison {
   readonly what: string;
   readonly count: number;
-  readonly server: Contender;
+  readonly server: (count: number) => Promise<Contender>;
+  /** Before the first window; the others begin after a moment, as what is warm stays so. */
   readonly warm: Warm;
   /** The bare parser's, where it is to be as warm as the server. */
   readonly warmFloor?: Warm;
@@ -126,34 +97,43 @@ interface Comparison {
   readonly nginx?: { readonly hls: boolean; readonly warmMs: number; readonly bar?: number };
 }
 
-/** One contender beside nginx-rtmp where that is installed, and the bare parser before and after both, so that it has neither the warmer machine nor the cooler one. */
+/**
+ * One contender beside the bare parser, and nginx-rtmp where that is installed: all run from the first round to the last, and take
+ * turns at the load, so that each ratio is of two windows seconds apart: a neighbour on the machine is a neighbour to both.
+ */
 async function compare(comparison: Comparison, clip: Clip, all: Effort): Promise<Row[]> {
-  const { count, server, warm, bar } = comparison;
+  const { what, count, server, warm, warmFloor = warmUp, bar } = comparison;
   // What is not judged need not be as exact.
-  const effort = bar === undefined ? { seconds: count < 100 ? all.seconds / 2 : all.seconds, rounds: 1 } : all;
-  const floor = () => bare(count, clip, effort, comparison.warmFloor ?? warmUp);
-  const beside = comparison.nginx && hasNginxRtmp() ? comparison.nginx : undefined;
-  const before = await floor();
-  const mine = await server(count, clip, effort, warm);
-  const peer = beside && (await nginx(beside.hls)(count, clip, effort, () => pause(beside.warmMs)));
-  const floors = bar === undefined ? [before] : [before, await floor()];
-  const figure = (...costs: readonly Cost[]) => median(costs.flatMap((cost) => cost.perStreamSecond));
-  const late = Math.max(...[...floors, mine, ...(peer ? [peer] : [])].map((cost) => cost.lateMs));
-  const measured = `${figure(mine).toFixed(2)} CPU ms per stream-second${late > 30 ? ` (load ${late.toFixed(0)} ms late)` : ''}`;
-  const row = (name: string, other: number, most?: number): Row => {
-    const ratio = figure(mine) / other;
-    const judged = most === undefined ? {} : { bar: `≤ ${most} × ${name}`, met: ratio <= most };
-    return {
-      what: comparison.what,
-      measured,
-      beside: `${name} ${other.toFixed(2)}`,
-      ratio: ratio.toFixed(2),
-      ...judged,
-    };
-  };
-  const rows = [row('bare parser', figure(...floors), bar)];
-  if (peer) rows.push(row('nginx-rtmp', figure(peer), beside?.bar));
-  return rows;
+  const { seconds, rounds } =
+    bar === undefined ? { seconds: count < 100 ? all.seconds / 2 : all.seconds, rounds: 1 } : all;
+  const beside = hasNginxRtmp() ? comparison.nginx : undefined;
+  const contenders: { name: string; it: Contender; warm: Warm; bar?: number | undefined; windows: number[] }[] = [];
+  let late = 0;
+  try {
+    contenders.push({ name: 'bare parser', it: await bare(count), warm: warmFloor, bar, windows: [] });
+    if (beside) {
+      const { hls, warmMs } = beside;
+      const it = await nginx(hls, count);
+      contenders.push({ name: 'nginx-rtmp', it, warm: () => pause(warmMs), bar: beside.bar, windows: [] });
+    }
+    // The last to be warmed up is never off the air for longer than its reconnect window: it keeps its live windows.
+    contenders.push({ name: 'ours', it: await server(count), warm, windows: [] });
+    for (let round = 0; round < rounds; round++)
+      for (const { it, warm, windows } of contenders) {
+        const { perStreamSecond, lateMs } = await cost(it, clip, seconds, round === 0 ? warm : warmUp);
+        windows.push(perStreamSecond);
+        late = Math.max(late, lateMs);
+      }
+  } finally {
+    for (const { it } of contenders) await it.close();
+  }
+  const mine = contenders.at(-1)!;
+  const measured = `${median(mine.windows).toFixed(2)} CPU ms per stream-second${late > 30 ? ` (load ${late.toFixed(0)} ms late)` : ''}`;
+  return contenders.slice(0, -1).map(({ name, bar, windows }) => {
+    const ratio = median(mine.windows.map((own, round) => own / windows[round]!));
+    const judged = bar === undefined ? {} : { bar: `≤ ${bar} × ${name}`, met: ratio <= bar };
+    return { what, measured, beside: `${name} ${median(windows).toFixed(2)}`, ratio: ratio.toFixed(2), ...judged };
+  });
 }
 
 /** CPU of ingest, with low-latency HLS and nobody watching, and alone. */
