@@ -1,5 +1,6 @@
 import { Fmp4Demuxer, type PartSamples, writeInit } from '../formats/fmp4/index.ts';
 import { type AudioTrack, type Packet, toMs, type VideoTrack, x264KeyframeInterval } from '../media/index.ts';
+import { Part } from '../segments/index.ts';
 import { type PackagerOptions, ROUNDING_MS } from './options.ts';
 import type { Output } from './output.ts';
 import { writeRenditions } from './renditions.ts';
@@ -71,7 +72,7 @@ export class Cutter {
   /** As x264 announces it, in frames. */
   #announcedGop = 0;
   /** The latest part that begins with a key frame, and those after it; null when there is none, or too many. */
-  #sinceKey: Buffer[] | null = null;
+  #sinceKey: Part[] | null = null;
 
   constructor(place: CutterPlace, output: Output, options: PackagerOptions) {
     this.video = place.video;
@@ -98,11 +99,13 @@ export class Cutter {
   recent(): Packet[] {
     // Before the first part is closed its frames are all there is.
     if (!this.#sinceKey && !this.#frames[0]?.key) return [];
+    // A window that is too full forgets sooner.
+    if (this.#sinceKey?.some((part) => part.released)) return [];
     const { video, audio } = this;
     const demuxer = new Fmp4Demuxer({ unsupported: () => {}, dropped: () => {} });
     demuxer.init(writeInit(video ? (audio ? { video, audio } : { video }) : { audio: audio! }));
     const packets = (this.#sinceKey ?? [])
-      .flatMap((part) => demuxer.media(part))
+      .flatMap((part) => demuxer.media(part.main))
       .map((packet) => this.#original(packet));
     packets.push(...this.#frames, ...this.#sound);
     return packets.sort((a, b) => toMs(a.dts, a.track.timescale) - toMs(b.dts, b.track.timescale));
@@ -309,14 +312,17 @@ export class Cutter {
       : Math.round((start * (this.audio?.timescale ?? 0)) / this.#timescale);
     const alone = this.audio && this.#samples(sound, soundNext, soundEnd, this.audio.timescale);
     const sequence = this.#output.nextSequence();
-    const written = this.video ? writeRenditions(sequence, lead, alone) : writeRenditions(sequence, null, lead);
+    const { memory } = this.#output;
+    const allocate = (bytes: number) => memory.take(bytes);
+    const [video, audio] = this.video ? [lead, alone] : [null, lead];
+    const written = writeRenditions(sequence, video, audio, allocate);
     const toUs = (dts: number) => Math.round((dts * 1_000_000) / this.#timescale);
     const independent = this.video === null || frames[0]?.key === true;
     if (start === this.#segmentStart) this.#segmentIndependent = independent;
     if (independent) this.#sinceKey = [];
     else if (this.#sinceKey?.length === MAX_RECENT_PARTS) this.#sinceKey = null;
-    this.#sinceKey?.push(written.main);
-    const part = { durationUs: toUs(end) - toUs(start), independent, main: written.main, audio: written.audio };
+    const part = new Part({ durationUs: toUs(end) - toUs(start), independent, ...written }, memory);
+    this.#sinceKey?.push(part);
 
     this.#frames = kept ? [kept] : [];
     this.#frameBytes = kept ? kept.data.length : 0;

@@ -1,4 +1,4 @@
-import type { Part, PartSink, RunStart } from '../segments/index.ts';
+import { type Part, PartMemory, type PartSink, type RunStart } from '../segments/index.ts';
 import { type PackagerOptions, ROUNDING_MS } from './options.ts';
 import { choosePartTargetMs, chooseTargetDurationS } from './targets.ts';
 
@@ -26,6 +26,7 @@ export class Output {
   /** End of all that was ever written, in ms of media time. */
   endMs = 0;
   readonly counts = { parts: 0, segments: 0 };
+  readonly memory = new PartMemory();
 
   constructor(sink: PartSink, options: PackagerOptions) {
     this.#sink = sink;

@@ -5,15 +5,17 @@ export function writeRenditions(
   sequence: number,
   video: PartSamples | null,
   audio: PartSamples | null,
+  allocate?: (bytes: number) => Buffer,
 ): { main: Buffer; audio: Buffer | null } {
-  const sound = audio && writePart({ sequence, video: null, audio });
+  const sound = audio && writePart({ sequence, video: null, audio }, allocate);
   if (!video) return { main: sound!, audio: sound };
   // A track that has nothing here is left out beside the other one, but no part is without any track.
   const silent = !audio || audio.packets.length === 0;
-  const main = writePart({
+  const content = {
     sequence,
     video: silent || video.packets.length > 0 ? video : null,
     audio: silent ? null : audio,
-  });
+  };
+  const main = writePart(content, allocate);
   return { main, audio: sound };
 }

@@ -42,6 +42,6 @@ const roundUp = (bitsPerSecond: number): number =>
 
 function bytesOf(segment: WindowSegment, rendition: 'main' | 'audio'): number {
   let bytes = 0;
-  for (const part of segment.parts) bytes += part[rendition]?.length ?? 0;
+  for (const part of segment.parts) bytes += rendition === 'main' ? part.mainLength : part.audioLength;
   return bytes;
 }

@@ -1,7 +1,8 @@
 import { monotonicMs } from '../base/index.ts';
 import { Bandwidth } from './bandwidth.ts';
+import type { Part } from './part.ts';
 import type { Past, PastBlock, StoredMedia } from './past.ts';
-import type { Part, PartSink, RunStart } from './types.ts';
+import type { PartSink, RunStart } from './types.ts';
 import { type Waiter, Waiters } from './waiters.ts';
 import type { WindowSegment } from './window-segment.ts';
 
@@ -223,9 +224,8 @@ export class LiveWindow implements PartSink {
     if (!segment) return;
     segment.parts.push(part);
     segment.durationUs += part.durationUs;
-    const bytes = part.main.length + (part.audio && part.audio !== part.main ? part.audio.length : 0);
-    segment.bytes += bytes;
-    this.#bytes += bytes;
+    segment.bytes += part.length;
+    this.#bytes += part.length;
     this.#longestUs = Math.max(this.#longestUs, this.#listedUs + segment.durationUs);
     this.#capBytes();
     this.#changed();
@@ -326,6 +326,8 @@ export class LiveWindow implements PartSink {
     const segment = this.#held.shift()!;
     this.#listedFrom--;
     this.#bytes -= segment.bytes;
+    // A past may still be about to read them.
+    if (!this.#options.past) for (const part of segment.parts) part.release();
     const oldestRun = this.#options.past?.oldestRun ?? this.#held[0]?.run ?? this.#run;
     for (const run of this.#starts.keys()) if (run < oldestRun) this.#starts.delete(run);
   }

@@ -1,3 +1,5 @@
+import type { Part } from './part.ts';
+
 /** One rendition's configuration for a run: its initialization segment and what the multivariant playlist says of it. */
 export interface RenditionStart {
   /** ftyp + moov. */
@@ -19,18 +21,6 @@ export interface RunStart {
   readonly main: RenditionStart;
   /** The audio alone; null when the publisher sends none. The same object as `main` when it sends nothing else. */
   readonly audio: RenditionStart | null;
-}
-
-/** One part, in both renditions: they are cut at the same places, so one set of numbers and durations serves both. */
-export interface Part {
-  /** Microseconds. */
-  readonly durationUs: number;
-  /** The part begins with an IDR (or the run has no video). */
-  readonly independent: boolean;
-  /** moof + mdat. */
-  readonly main: Buffer;
-  /** moof + mdat of the audio alone; null when there is none; the same Buffer as `main` for an audio-only publisher. */
-  readonly audio: Buffer | null;
 }
 
 /** The side of a LiveWindow that the packager writes to. */

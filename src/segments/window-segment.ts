@@ -1,4 +1,5 @@
-import type { Part, RunStart } from './types.ts';
+import type { Part } from './part.ts';
+import type { RunStart } from './types.ts';
 
 /** A segment of the window; in progress until `complete`. Its bytes are those of its parts, one after the other. */
 export interface WindowSegment {

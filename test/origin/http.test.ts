@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { connect, type Socket } from 'node:net';
 import { test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
+import { Part } from '../../src/segments/index.ts';
 import { BROADCAST_ID, HLS, onAir, PLAYBACK_ID, USER_ID } from './on-air.ts';
 
 test('H70 H72 H73 H77 F25 types, lengths, caching, Date; HEAD agrees with GET', async (t) => {
@@ -237,7 +238,7 @@ test('a slow reader costs no copy of what it has not read', async (t) => {
   const air = await onAir(t);
   air.begin();
   const big = Buffer.alloc(8 << 20, 'x');
-  air.window.addPart({ durationUs: 300_000, independent: true, main: big, audio: null });
+  air.window.addPart(new Part({ durationUs: 300_000, independent: true, main: big, audio: null }));
   air.window.closeSegment();
   const head = `GET ${HLS}/${BROADCAST_ID}/${air.window.firstMsn}.m4s HTTP/1.1\r\nHost: x\r\n\r\n`;
   const before = process.memoryUsage().arrayBuffers;

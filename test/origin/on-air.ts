@@ -4,7 +4,7 @@ import { type AddressInfo, connect } from 'node:net';
 import { createLogger } from '../../src/base/index.ts';
 import { type MediaPlaylist, parseMediaPlaylist } from '../../src/formats/m3u8/index.ts';
 import { createOrigin, type Origin, type OriginOptions } from '../../src/origin/index.ts';
-import { type LiveWindow, type Past, type RunStart, Shelf } from '../../src/segments/index.ts';
+import { type LiveWindow, Part, type Past, type RunStart, Shelf } from '../../src/segments/index.ts';
 
 export const PLAYBACK_ID = `lv_${'0123456789abcdef'.repeat(2)}`;
 export const USER_ID = 'abcdefabcdefabcdefabcdef';
@@ -102,12 +102,14 @@ export class OnAir {
   parts(count = 1, audio = true): void {
     for (let i = 0; i < count; i++) {
       const n = this.#parts++;
-      this.window.addPart({
-        durationUs: PART_US,
-        independent: (this.window.inProgress?.parts.length ?? 0) === 0,
-        main: Buffer.from(`main ${n} `.padEnd(5000, 'm')),
-        audio: audio ? Buffer.from(`audio ${n} `.padEnd(500, 'a')) : null,
-      });
+      this.window.addPart(
+        new Part({
+          durationUs: PART_US,
+          independent: (this.window.inProgress?.parts.length ?? 0) === 0,
+          main: Buffer.from(`main ${n} `.padEnd(5000, 'm')),
+          audio: audio ? Buffer.from(`audio ${n} `.padEnd(500, 'a')) : null,
+        }),
+      );
     }
   }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { LiveWindow, type LiveWindowOptions, type RunStart, type Waiter } from '../../src/segments/index.ts';
+import { LiveWindow, type LiveWindowOptions, Part, type RunStart, type Waiter } from '../../src/segments/index.ts';
 
 const ID = { broadcastId: 'a'.repeat(24), playbackId: `lv_${'b'.repeat(32)}`, userId: 'c'.repeat(24) };
 
@@ -28,7 +28,9 @@ function newWindow(options: Partial<LiveWindowOptions> = {}): LiveWindow {
 /** A segment of `parts` parts of half a second, 1000 bytes in main and 100 in audio each. */
 function push(window: LiveWindow, parts = 4): void {
   for (let i = 0; i < parts; i++) {
-    window.addPart({ durationUs: 500_000, independent: i === 0, main: Buffer.alloc(1000), audio: Buffer.alloc(100) });
+    window.addPart(
+      new Part({ durationUs: 500_000, independent: i === 0, main: Buffer.alloc(1000), audio: Buffer.alloc(100) }),
+    );
   }
   window.closeSegment();
 }
@@ -75,7 +77,7 @@ test('H21 H24 F21 runs: one break each, numbers go on, dates never go back, no p
   const window = newWindow();
   window.startRun(start(1_000_000));
   push(window);
-  window.addPart({ durationUs: 500_000, independent: true, main: Buffer.alloc(1), audio: null });
+  window.addPart(new Part({ durationUs: 500_000, independent: true, main: Buffer.alloc(1), audio: null }));
   window.pause();
   assert.deepEqual([window.inProgress, window.paused], [null, true]);
   assert.deepEqual(msns(window), [100, 101], 'what had come is a segment');
@@ -94,7 +96,7 @@ test('H21 H24 F21 runs: one break each, numbers go on, dates never go back, no p
     [103, 2, false, 1_004_500_000],
   ]);
   // The time line jumped without a pause: what was in progress is closed first.
-  window.addPart({ durationUs: 500_000, independent: true, main: Buffer.alloc(1), audio: null });
+  window.addPart(new Part({ durationUs: 500_000, independent: true, main: Buffer.alloc(1), audio: null }));
   window.startRun(start(2_000_000));
   assert.equal(window.segment(104)?.complete, true);
   assert.deepEqual(
@@ -113,7 +115,7 @@ test('F10 H46 which parts the playlist contains', () => {
   assert.equal(window.hasPart(100, 3), true);
   assert.equal(window.hasPart(100, 4), false, 'is part 0 of 101');
   assert.equal(window.hasPart(101, 0), false);
-  window.addPart({ durationUs: 500_000, independent: true, main: Buffer.alloc(1), audio: null });
+  window.addPart(new Part({ durationUs: 500_000, independent: true, main: Buffer.alloc(1), audio: null }));
   assert.equal(window.hasPart(100, 4), true);
   assert.equal(window.hasPart(101, 0), true);
   assert.equal(window.hasPart(101, 1), false);
@@ -144,17 +146,21 @@ test('H04 bandwidth: peak over half to one and a half target durations, average 
   const window = newWindow();
   window.startRun(start(0));
   assert.deepEqual(window.bandwidth('main'), { peak: 10_000, average: 10_000 });
-  window.addPart({ durationUs: 500_000, independent: true, main: Buffer.alloc(100_000), audio: Buffer.alloc(10_000) });
+  window.addPart(
+    new Part({ durationUs: 500_000, independent: true, main: Buffer.alloc(100_000), audio: Buffer.alloc(10_000) }),
+  );
   // 1.6 Mbit/s so far.
   assert.deepEqual(window.bandwidth('main'), { peak: 1_760_000, average: 1_760_000 });
   const segment = (bytes: number): void => {
     for (let i = 0; i < 4; i++)
-      window.addPart({
-        durationUs: 500_000,
-        independent: i === 0,
-        main: Buffer.alloc(bytes / 4),
-        audio: Buffer.alloc(8000),
-      });
+      window.addPart(
+        new Part({
+          durationUs: 500_000,
+          independent: i === 0,
+          main: Buffer.alloc(bytes / 4),
+          audio: Buffer.alloc(8000),
+        }),
+      );
     window.closeSegment();
   };
   window.closeSegment();
@@ -227,7 +233,7 @@ test('H26 the end: what was in progress is a segment, and nothing changes afterw
   const window = newWindow({ onEnd: () => ends++ });
   window.startRun(start(0));
   push(window);
-  window.addPart({ durationUs: 500_000, independent: true, main: Buffer.alloc(1), audio: null });
+  window.addPart(new Part({ durationUs: 500_000, independent: true, main: Buffer.alloc(1), audio: null }));
   window.end();
   const version = window.version;
   window.end();

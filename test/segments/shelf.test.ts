@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { mock, test } from 'node:test';
-import { type LiveWindow, Shelf } from '../../src/segments/index.ts';
+import { type LiveWindow, Part, Shelf } from '../../src/segments/index.ts';
 
 const NAME = `lv_${'1'.repeat(32)}`;
 const ids = (n: number) => ({
@@ -14,7 +14,7 @@ function play(window: LiveWindow, segments: number): void {
   window.open({ targetDurationS: 2, partTargetUs: 500_000 });
   window.startRun({ startedAtMs: 0, main: { init: Buffer.alloc(1), codecs: 'avc1.64001f' }, audio: null });
   for (let i = 0; i < segments; i++) {
-    window.addPart({ durationUs: 2_000_000, independent: true, main: Buffer.alloc(10), audio: null });
+    window.addPart(new Part({ durationUs: 2_000_000, independent: true, main: Buffer.alloc(10), audio: null }));
     window.closeSegment();
   }
 }

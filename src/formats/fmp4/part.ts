@@ -46,16 +46,21 @@ interface TrafLayout {
   readonly dataBytes: number;
 }
 
-/** One part: a moof and an mdat in one allocation, every frame copied once. */
-export function writePart({ sequence, video, audio }: PartContent): Buffer {
+/**
+ * One part: a moof and an mdat in one Buffer, every frame copied once. `allocate` is asked once, for as many bytes as the part has, all of
+ * which are written.
+ */
+export function writePart(
+  { sequence, video, audio }: PartContent,
+  allocate: (bytes: number) => Buffer = Buffer.allocUnsafeSlow,
+): Buffer {
   const videoLayout = video && layOut(video, 0, FLAGS_DELTA);
   const audioLayout =
     audio &&
     layOut(audio, audio.packets[0]?.track.kind === 'audio' ? audio.packets[0].track.config.frameSamples : 0, FLAGS_KEY);
   const moofSize = 8 + 16 + (videoLayout?.size ?? 0) + (audioLayout?.size ?? 0);
   const dataBytes = (videoLayout?.dataBytes ?? 0) + (audioLayout?.dataBytes ?? 0);
-  // Unpooled: a part lives as long as the window, and would keep a shared slab alive with it.
-  const out = new BoxWriter(Buffer.allocUnsafeSlow(moofSize + 8 + dataBytes));
+  const out = new BoxWriter(allocate(moofSize + 8 + dataBytes));
   const moof = out.box(MOOF);
   const mfhd = out.fullBox(MFHD, 0, 0);
   out.u32(sequence);
