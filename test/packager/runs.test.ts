@@ -265,6 +265,31 @@ test('F01 F03 a run that never has a key frame is published after the longest ta
   assert.ok(window.parts.every((part) => !part.independent));
 });
 
+test('a window that is too full forgets parts that would begin the recent packets: there are none then, and no wrong ones', () => {
+  const window = new LiveWindow({
+    broadcastId: '1'.repeat(24),
+    playbackId: `lv_${'1'.repeat(32)}`,
+    userId: '2'.repeat(24),
+    firstMsn: 0,
+    firstDiscontinuitySequence: 0,
+    minWindowMs: 0,
+    maxBytes: 300_000,
+  });
+  const packager = new Packager(window, { maxSegmentBytes: 60_000 });
+  packager.onRun({ number: 0, startedAtMs: STARTED, firstDtsMs: 0 });
+  const answers: number[] = [];
+  for (let i = 0; i < 300; i++) {
+    const key = i % 150 === 0;
+    const data = key ? video[0]!.data : Buffer.alloc(5000, i).fill(Buffer.from([0, 0, 0x13, 0x84, 0x41]), 0, 5);
+    packager.onPacket({ ...video[key ? 0 : 1]!, key, data, dts: i * 33, pts: i * 33 });
+    if (i !== 40 && i !== 290) continue;
+    const recent = packager.recent();
+    answers.push(recent.length);
+    for (const packet of recent.slice(1)) assert.equal(packet.data[5], packet.dts / 33, `frame at ${packet.dts} ms`);
+  }
+  assert.deepEqual(answers, [41, 0]);
+});
+
 test('R33 an hour without a key frame, of key frames alone, with one every ten minutes: the window stays as small as it was', () => {
   for (const [name, isKey] of [
     ['never', () => false],
