@@ -7,8 +7,6 @@ import { type PublisherTarget, pause, startLoad } from './publisher.ts';
 import type { Effort, Row } from './table.ts';
 
 const WARM_MS = 2500;
-/** For nginx's folders of segments to be as full as they get. */
-const NGINX_WARM_MS = 15_000;
 /** A live window that fills touches new memory all the time; one that is full uses it again. It is full when this has passed ... */
 const FLAT_MS = 6000;
 /** ... and the process has grown by less than this share; or when this time is over. */
@@ -49,9 +47,14 @@ const withKeys = (port: number, count: number): PublisherTarget[] =>
 
 async function ours(count: number): Promise<Contender> {
   const server = await startBenchServer();
-  const streams = await createStreams(server, count);
-  const targets = streams.map((stream) => ({ port: server.rtmpPort, key: stream.ingest.key }));
-  return { pid: server.pid, targets, close: () => server.close() };
+  try {
+    const streams = await createStreams(server, count);
+    const targets = streams.map((stream) => ({ port: server.rtmpPort, key: stream.ingest.key }));
+    return { pid: server.pid, targets, close: () => server.close() };
+  } catch (error) {
+    await server.close();
+    throw error;
+  }
 }
 
 async function alone(count: number): Promise<Contender> {
@@ -100,7 +103,7 @@ interface Comparison {
   readonly warmFloor?: Warm;
   readonly bar?: number;
   /** nginx-rtmp beside it, and the bar towards it. */
-  readonly nginx?: { readonly hls: boolean; readonly warmMs: number; readonly bar?: number };
+  readonly nginx?: { readonly hls: boolean; readonly bar?: number };
 }
 
 /**
@@ -118,22 +121,17 @@ async function compare(comparison: Comparison, clip: Clip, all: Effort): Promise
   try {
     contenders.push({ name: 'bare parser', it: await bare(count), warm: warmFloor, bar, windows: [] });
     if (beside) {
-      const { hls, warmMs } = beside;
-      const it = await nginx(hls, count);
-      contenders.push({ name: 'nginx-rtmp', it, warm: () => pause(warmMs), bar: beside.bar, windows: [] });
+      const { hls, bar } = beside;
+      // What it costs is the same in its first seconds and after a minute.
+      contenders.push({ name: 'nginx-rtmp', it: await nginx(hls, count), warm: warmUp, bar, windows: [] });
     }
     contenders.push({ name: 'ours', it: await server(count), warm, windows: [] });
     for (let round = 0; round < rounds; round++)
       for (const { name, it, warm, windows } of contenders) {
-        const row = inARow && name === 'ours';
-        if (row && round > 0) continue;
-        const { perStreamSecond, lateMs } = await cost(
-          it,
-          clip,
-          seconds,
-          round === 0 ? warm : warmUp,
-          row ? rounds : 1,
-        );
+        const all = inARow && name === 'ours';
+        if (all && round > 0) continue;
+        const first = round === 0 ? warm : warmUp;
+        const { perStreamSecond, lateMs } = await cost(it, clip, seconds, first, all ? rounds : 1);
         windows.push(...perStreamSecond);
         late = Math.max(late, lateMs);
       }
@@ -155,7 +153,7 @@ async function compare(comparison: Comparison, clip: Clip, all: Effort): Promise
 export async function ingest(effort: Effort): Promise<Row[]> {
   const clip = await loadClip('1280x720', 2500);
   const rate = `of ${(clip.bitRate / 1e6).toFixed(1)} Mbit/s`;
-  const hls = { hls: true, warmMs: NGINX_WARM_MS, bar: BAR_HLS_NGINX };
+  const hls = { hls: true, bar: BAR_HLS_NGINX };
   const comparisons: Comparison[] = [
     // The cost of a stream falls with their number; the bars are set where it matters.
     { what: `ingest and LL-HLS, 1 publisher ${rate}`, count: 1, server: ours, warm: warmUp },
@@ -178,7 +176,7 @@ export async function ingest(effort: Effort): Promise<Row[]> {
       warm: untilFull,
       warmFloor: untilFull,
       bar: BAR_ALONE,
-      nginx: { hls: false, warmMs: WARM_MS },
+      nginx: { hls: false },
     },
   ];
   const rows: Row[] = [];
