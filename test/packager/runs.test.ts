@@ -4,7 +4,7 @@ import { ToPackets, writeVideoTag } from '../../src/formats/flv/index.ts';
 import { readInit, readParts } from '../../src/formats/fmp4/index.ts';
 import { type AudioTrack, type Packet, parseAacConfig, type VideoTrack } from '../../src/media/index.ts';
 import { Packager } from '../../src/packager/index.ts';
-import { LiveWindow } from '../../src/segments/index.ts';
+import { newLiveWindow } from '../support/live-window.ts';
 import { Collector, checkFrames, checkRuns, segmentMs } from './collector.ts';
 import { flv, moved, ms, packetsOf } from './source.ts';
 
@@ -266,15 +266,7 @@ test('F01 F03 a run that never has a key frame is published after the longest ta
 });
 
 test('a window that is too full forgets parts that would begin the recent packets: there are none then, and no wrong ones', () => {
-  const window = new LiveWindow({
-    broadcastId: '1'.repeat(24),
-    playbackId: `lv_${'1'.repeat(32)}`,
-    userId: '2'.repeat(24),
-    firstMsn: 0,
-    firstDiscontinuitySequence: 0,
-    minWindowMs: 0,
-    maxBytes: 300_000,
-  });
+  const window = newLiveWindow({ maxBytes: 300_000 });
   const packager = new Packager(window, { maxSegmentBytes: 60_000 });
   packager.onRun({ number: 0, startedAtMs: STARTED, firstDtsMs: 0 });
   const answers: number[] = [];
@@ -297,16 +289,7 @@ test('R33 an hour without a key frame, of key frames alone, with one every ten m
     ['every ten minutes', (i: number) => i % 18_000 === 0],
   ] as const) {
     let nowMs = 0;
-    const window = new LiveWindow({
-      broadcastId: '1'.repeat(24),
-      playbackId: `lv_${'1'.repeat(32)}`,
-      userId: '2'.repeat(24),
-      firstMsn: 0,
-      firstDiscontinuitySequence: 0,
-      minWindowMs: 0,
-      maxBytes: 1 << 28,
-      clock: () => nowMs,
-    });
+    const window = newLiveWindow({ firstMsn: 0, maxBytes: 1 << 28, clock: () => nowMs });
     const packager = new Packager(window);
     const [key, other] = [video[0]!, video[1]!];
     packager.onRun({ number: 0, startedAtMs: STARTED, firstDtsMs: 0 });

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { LiveWindow, type LiveWindowOptions, Part, type RunStart, type Waiter } from '../../src/segments/index.ts';
-
-const ID = { broadcastId: 'a'.repeat(24), playbackId: `lv_${'b'.repeat(32)}`, userId: 'c'.repeat(24) };
+import { type LiveWindow, type LiveWindowOptions, Part, type RunStart, type Waiter } from '../../src/segments/index.ts';
+import { newLiveWindow } from '../support/live-window.ts';
 
 function start(startedAtMs: number): RunStart {
   return {
@@ -13,14 +12,7 @@ function start(startedAtMs: number): RunStart {
 }
 
 function newWindow(options: Partial<LiveWindowOptions> = {}): LiveWindow {
-  const window = new LiveWindow({
-    ...ID,
-    firstMsn: 100,
-    firstDiscontinuitySequence: 100,
-    minWindowMs: 0,
-    maxBytes: 1 << 30,
-    ...options,
-  });
+  const window = newLiveWindow(options);
   window.open({ targetDurationS: 2, partTargetUs: 500_000 });
   return window;
 }
