@@ -1,3 +1,5 @@
+// Long because it is the one place that knows all rooms: what each is given, and the order in which they start and stop, which
+// nobody could see in pieces.
 import { readFileSync } from 'node:fs';
 import http from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';

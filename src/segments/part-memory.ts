@@ -1,5 +1,7 @@
 /** Two segments' parts, in both renditions. What is given back beyond that is the collector's. */
 const MAX_FREE = 24;
+/** And in bytes, whatever the publisher's parts are like: a segment's at 50 Mbit/s. */
+const MAX_FREE_BYTES = 16 << 20;
 /** A block serves a part that fills at least this share of it. */
 const MIN_FILL = 0.8;
 /** Blocks come in so many sizes between a power of two and the next: parts of a stream are about as large, never just as large. */
@@ -13,6 +15,7 @@ const SIZES = 8;
 export class PartMemory {
   /** The oldest first. */
   readonly #free: Buffer[] = [];
+  #freeBytes = 0;
 
   /** `bytes` to be written in full: what stood there before is not cleared. */
   take(bytes: number): Buffer {
@@ -23,14 +26,22 @@ export class PartMemory {
       best = i;
     }
     // Not from Node's pool: a part lives as long as the window, and would keep a shared slab alive with it.
-    const block = best < 0 ? Buffer.allocUnsafeSlow(roundUp(bytes)) : this.#free.splice(best, 1)[0]!;
+    const block = best < 0 ? Buffer.allocUnsafeSlow(roundUp(bytes)) : this.#remove(best);
     return block.subarray(0, bytes);
   }
 
   /** What `take` returned. Nobody else may hold it. */
   giveBack(bytes: Buffer): void {
-    this.#free.push(Buffer.from(bytes.buffer as ArrayBuffer));
-    if (this.#free.length > MAX_FREE) this.#free.shift();
+    const block = Buffer.from(bytes.buffer as ArrayBuffer);
+    this.#freeBytes += block.length;
+    this.#free.push(block);
+    while (this.#free.length > MAX_FREE || this.#freeBytes > MAX_FREE_BYTES) this.#remove(0);
+  }
+
+  #remove(index: number): Buffer {
+    const block = this.#free.splice(index, 1)[0]!;
+    this.#freeBytes -= block.length;
+    return block;
   }
 }
 

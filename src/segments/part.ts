@@ -24,6 +24,8 @@ export class Part {
   readonly mainLength: number;
   /** 0 without audio. */
   readonly audioLength: number;
+  /** Bytes of both renditions; what both share counts once. */
+  readonly length: number;
   #main: Buffer | null;
   #audio: Buffer | null;
   readonly #memory: PartMemory | null;
@@ -35,6 +37,7 @@ export class Part {
     this.independent = independent;
     this.mainLength = main.length;
     this.audioLength = audio?.length ?? 0;
+    this.length = this.mainLength + (audio === main ? 0 : this.audioLength);
     this.#main = main;
     this.#audio = audio;
     this.#memory = memory;
@@ -53,11 +56,6 @@ export class Part {
     this.#lent = true;
     if (!this.#audio) throw new Error('the part is gone');
     return this.#audio;
-  }
-
-  /** Bytes of both renditions; what both share counts once. */
-  get length(): number {
-    return this.mainLength + (this.#audio === this.#main ? 0 : this.audioLength);
   }
 
   get released(): boolean {

@@ -1,22 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { LiveWindow, Part, PartMemory } from '../../src/segments/index.ts';
+import { type LiveWindow, Part, PartMemory } from '../../src/segments/index.ts';
+import { newLiveWindow } from '../support/live-window.ts';
 
 const PART_US = 500_000;
 
 /** Half an hour of segments of four parts, about as large and never just as large; each byte of a part is its number. */
 function broadcast(ask: (window: LiveWindow, msn: number) => void): { blocks: Set<ArrayBufferLike>; parts: number } {
   let nowMs = 0;
-  const window = new LiveWindow({
-    broadcastId: '1'.repeat(24),
-    playbackId: `lv_${'1'.repeat(32)}`,
-    userId: '2'.repeat(24),
-    firstMsn: 0,
-    firstDiscontinuitySequence: 0,
-    minWindowMs: 0,
-    maxBytes: 1 << 30,
-    clock: () => nowMs,
-  });
+  const window = newLiveWindow({ firstMsn: 0, clock: () => nowMs });
   const memory = new PartMemory();
   const blocks = new Set<ArrayBufferLike>();
   const take = (bytes: number, fill: number) => {
@@ -82,4 +74,17 @@ test('a part that has left is gone, unless somebody had asked for it before', ()
   const [next, other] = [memory.take(1000), memory.take(1000)];
   assert.notEqual(next.buffer, other.buffer, 'given back once, although it was both renditions');
   assert.ok(next.buffer !== bytes.buffer && other.buffer !== bytes.buffer);
+});
+
+test('what a publisher with huge parts leaves is not kept: 16 MiB at most', () => {
+  const memory = new PartMemory();
+  const parts = Array.from({ length: 20 }, () => memory.take(2 << 20));
+  const left = new Set(parts.map((part) => part.buffer));
+  assert.equal(left.size, 20);
+  for (const part of parts) memory.giveBack(part);
+  const next = Array.from({ length: 20 }, () => memory.take(2 << 20));
+  assert.equal(next.filter((part) => left.has(part.buffer)).length, 8);
+  memory.giveBack(memory.take(17 << 20));
+  memory.giveBack(next[0]!);
+  assert.equal(memory.take(2 << 20).buffer, next[0]!.buffer, 'the count of what is free holds');
 });
